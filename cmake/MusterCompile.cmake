@@ -1,0 +1,18 @@
+# Settings that hold for every host target. Guests are compiled by MusterGuest.cmake.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+add_library(muster_compile INTERFACE)
+target_compile_options(muster_compile INTERFACE
+  -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Wno-sign-conversion>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>)
+if(MUSTER_SANITIZER)
+  target_compile_options(muster_compile INTERFACE -fsanitize=${MUSTER_SANITIZER} -fno-omit-frame-pointer)
+  target_link_options(muster_compile INTERFACE -fsanitize=${MUSTER_SANITIZER})
+endif()

@@ -1,0 +1,15 @@
+# muster_add_layer(NAME SOURCES ... DEPENDS ...)
+#
+# One layer of src/ as a static library, muster_NAME. Its headers are reached as <muster/NAME/...>
+# through a directory that holds this layer alone, so that a layer can include only what it links.
+function(muster_add_layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  set(include_root ${CMAKE_BINARY_DIR}/include/${name})
+  file(MAKE_DIRECTORY ${include_root}/muster)
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${include_root}/muster/${name} SYMBOLIC)
+
+  add_library(muster_${name} STATIC ${arg_SOURCES})
+  add_library(Muster::${name} ALIAS muster_${name})
+  target_include_directories(muster_${name} PUBLIC $<BUILD_INTERFACE:${include_root}>)
+  target_link_libraries(muster_${name} PUBLIC ${arg_DEPENDS} PRIVATE muster_compile)
+endfunction()
