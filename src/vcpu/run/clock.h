@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+namespace muster::vcpu {
+
+// Time as the vCPUs see it; the library's user provides one. Nanoseconds, monotonic, any origin.
+class Clock {
+ public:
+  static constexpr uint64_t kNever = UINT64_MAX;
+
+  virtual ~Clock() = default;
+
+  virtual uint64_t NowNs() = 0;
+
+  // Asks for Vm::TimerExpired(cpu) once NowNs() >= deadline_ns. Replaces the earlier deadline of
+  // that vCPU; kNever cancels. A late or stale expiry is harmless: the vCPU compares for itself.
+  // Called from the vCPU's thread with no lock held.
+  virtual void Arm(int cpu, uint64_t deadline_ns) = 0;
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <muster/vcpu/run/counters.h>
+#include <muster/vcpu/run/run_state.h>
+
+namespace muster::vcpu {
+
+// One vCPU, looked at while it stands still: what a report shows.
+struct Inspection {
+  int cpu = -1;
+  uint32_t apic_id = 0;
+  RunState state = RunState::kWaitForSipi;
+  bool registers_known = false;  // false: it never ran, or KVM has lost them
+  uint64_t rip = 0, rflags = 0, cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0, efer = 0;
+  uint64_t cs_base = 0;
+  uint16_t cs_selector = 0;
+  std::array<uint64_t, 16> gpr{};  // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15
+  bool apic_enabled = false;       // IA32_APIC_BASE.EN
+  bool apic_software_enabled = false;
+  bool x2apic = false;
+  uint8_t tpr = 0, ppr = 0;
+  std::vector<uint8_t> irr, isr;  // vectors, ascending
+  std::vector<uint8_t> mailbox;   // posted, not yet drained
+  bool nmi_pending = false;
+  bool deliverable = false;  // the guest could take an interrupt or NMI now
+  std::optional<uint64_t> timer_deadline_ns;  // by Clock
+  Counters counters;
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <muster/rendezvous/cpu_set.h>
+#include <muster/vcpu/run/clock.h>
+#include <muster/vcpu/run/exit.h>
+#include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/run/start_state.h>
+
+namespace muster::vcpu {
+
+class MemorySlots;  // <muster/vcpu/kvm/memory_slots.h>
+class System;       // <muster/vcpu/kvm/system.h>
+class Vcpu;         // <muster/vcpu/run/vcpu.h>
+
+struct VmConfig {
+  int cpus = 1;  // 1 to 1,024; vCPU 0 is the bootstrap processor, APIC ids are the numbers
+
+  // Interrupts KVM_RUN. No handler is installed: Run keeps it blocked in its thread, lets
+  // KVM_RUN alone see it (KVM_SET_SIGNAL_MASK), and leaves none pending behind.
+  int kick_signal = SIGUSR1;
+
+  // All vCPUs begin in x2APIC mode, as firmware leaves them; forced where an id exceeds 254.
+  bool x2apic = false;
+
+  size_t trace_events = 0;  // per vCPU; 0: no event is recorded
+};
+
+// A virtual machine's vCPUs, APICs and rendezvous. Memory, devices, threads and time are its
+// user's. Thread-safe unless said otherwise.
+class Vm {
+ public:
+  // Errors name the ioctl, errno and vCPU. `clock` outlives the Vm.
+  static absl::StatusOr<std::unique_ptr<Vm>> Create(const System& system, const VmConfig& config,
+                                                    Clock& clock);
+  ~Vm();  // No thread may be inside Run.
+
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+
+  int cpus() const;
+  Vcpu& vcpu(int cpu);
+
+  // Guest-physical memory; add the slots before the first Run.
+  MemorySlots& memory();
+
+  // Where the bootstrap processor begins; before its first Run.
+  void SetStart(const StartState& start);
+
+  // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed.
+  void TimerExpired(int cpu);
+
+  // Makes every Run return StoppedExit, now and from here on.
+  void Stop();
+
+  // Every vCPU, each looked at by its own thread at a moment of its own; those that do not answer
+  // within `timeout_ns` (or are inside the caller's device code) are missing from the result.
+  std::vector<Inspection> InspectAll(uint64_t timeout_ns);
+
+  // True when no vCPU can ever run again by itself: each is halted or waits for SIPI with nothing
+  // deliverable, nothing in the mail and no timer armed. Only something outside the vCPUs could
+  // wake them. Exact, not sampled, at the moment of the call.
+  bool CanNeverRunAgain();
+
+  // Called, with no lock held, each time the last vCPU that was not asleep goes to sleep. Set
+  // before the first Run. The callee may call CanNeverRunAgain() from another thread.
+  class IdleObserver {
+   public:
+    virtual ~IdleObserver() = default;
+    virtual void AllAsleep() = 0;
+  };
+  void SetIdleObserver(IdleObserver* observer);
+};
+
+}  // namespace muster::vcpu
