@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <muster/apic/effects.h>
+#include <muster/apic/lapic_regs.h>
+
+namespace muster::apic {
+
+/// A point in time of one of the two clocks.
+struct Deadline {
+  enum class Clock : uint8_t { kNs, kTsc };
+  Clock clock = Clock::kNs;
+  uint64_t value = 0;
+
+  bool operator==(const Deadline&) const = default;
+};
+
+/// The APIC timer (SDM, "APIC Timer"): counts in one-shot and periodic mode, or a TSC deadline. Its
+/// input clock is 1 GHz, one nanosecond a tick before the divider.
+///
+/// Where the manual leaves it open: a change of the divider keeps the current count; a change
+/// between one-shot and periodic takes effect when the count in progress ends; the reserved mode
+/// stops the timer.
+class LapicTimer {
+ public:
+  /// A period shorter than this does not wake its host once a period: expiries merge in the IRR
+  /// anyway, and a guest that asks for one every nanosecond gets no more than it can take.
+  static constexpr uint64_t kShortestWakeNs = 20'000;
+
+  void Reset() { *this = LapicTimer(); }
+
+  /// Brings the timer to `now`: true if it has expired since it was last looked at, however often.
+  /// The other functions expect that this has been called with the same `now`.
+  [[nodiscard]] bool Advance(const Now& now);
+
+  void SetMode(TimerMode mode, const Now& now);
+  void SetDivide(DivideConfiguration divide, const Now& now);
+  /// Starts the count; 0 stops it. Ignored in TSC-deadline mode.
+  void SetInitialCount(uint32_t count, const Now& now);
+  /// 0 disarms. Ignored in the other modes.
+  void SetTscDeadline(uint64_t tsc);
+
+  TimerMode mode() const { return mode_; }
+  DivideConfiguration divide() const { return divide_; }
+  uint32_t initial_count() const { return initial_count_; }
+  uint32_t CurrentCount(const Now& now) const;
+  uint64_t tsc_deadline() const { return mode_ == TimerMode::kTscDeadline ? deadline_ : 0; }
+  /// Periods that had ended before anyone looked, beyond the one that counted.
+  uint64_t merged_periods() const { return merged_periods_; }
+
+  /// When to call Advance() next; none while stopped.
+  std::optional<Deadline> Next() const;
+
+  bool operator==(const LapicTimer&) const = default;
+
+ private:
+  bool Counting() const { return mode_ == TimerMode::kOneShot || mode_ == TimerMode::kPeriodic; }
+
+  TimerMode mode_ = TimerMode::kOneShot;
+  DivideConfiguration divide_;
+  uint32_t initial_count_ = 0;
+  uint64_t deadline_ = 0;    ///< 0 while stopped; TSC in TSC-deadline mode, else ns
+  uint64_t not_before_ = 0;  ///< ns; see kShortestWakeNs
+  uint64_t merged_periods_ = 0;
+};
+
+}  // namespace muster::apic
