@@ -1,1 +1,43 @@
 #pragma once
+
+#include <absl/status/statusor.h>
+#include <cstddef>
+#include <linux/kvm.h>
+#include <string>
+#include <vector>
+
+#include <muster/vcpu/kvm/fd.h>
+
+namespace muster::vcpu {
+
+// The open KVM device and what it offers. Immutable once open; any number of VMs and threads may
+// share it.
+class System {
+ public:
+  // Fails with PermissionDenied or NotFound where there is no device to open, FailedPrecondition
+  // where `path` is not KVM or KVM lacks something that this library cannot do without, by name.
+  static absl::StatusOr<System> Open(const std::string& path = "/dev/kvm");
+
+  int fd() const { return fd_.get(); }
+  int max_vcpus() const { return max_vcpus_; }
+  int max_vcpu_ids() const { return max_vcpu_ids_; }         // vCPU ids are below this
+  size_t vcpu_mmap_size() const { return vcpu_mmap_size_; }  // bytes of a vCPU's kvm_run mapping
+  // KVM_GET_SUPPORTED_CPUID.
+  const std::vector<kvm_cpuid_entry2>& supported_cpuid() const { return supported_cpuid_; }
+
+  // KVM_CHECK_EXTENSION: 0 where absent, else what the capability defines.
+  int CheckExtension(int capability) const;
+
+ private:
+  System() = default;
+
+  absl::Status ReadLimits();
+
+  Fd fd_;
+  int max_vcpus_ = 0;
+  int max_vcpu_ids_ = 0;
+  size_t vcpu_mmap_size_ = 0;
+  std::vector<kvm_cpuid_entry2> supported_cpuid_;
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <cstdint>
+#include <map>
+#include <span>
+
+namespace muster::vcpu {
+
+inline constexpr uint64_t kPageSize = 4096;
+
+// Never memory: the I/O APIC, the local APICs and MSI (FEC00000 to FEEFFFFF), where accesses must
+// exit, and the pages that KVM itself uses on processors without unrestricted guest mode.
+inline constexpr uint64_t kHoleBegin = 0xfec00000;
+inline constexpr uint64_t kHoleEnd = 0xff000000;
+
+// Which host memory stands behind which guest-physical address. Pure.
+class MemoryMap {
+ public:
+  // InvalidArgument, naming both ranges and the rule, where either side is empty or not whole
+  // pages, the range wraps, or it touches an earlier one or the hole.
+  absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only);
+
+  // The host bytes of [gpa, gpa + length), or an empty span where no one range holds them all.
+  std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const;
+
+  bool Contains(uint64_t gpa) const { return !Find(gpa, 1).empty(); }
+
+ private:
+  struct Range {
+    std::span<uint8_t> host;
+    bool read_only;
+  };
+  std::map<uint64_t, Range> ranges_;  // by first guest-physical address
+};
+
+}  // namespace muster::vcpu

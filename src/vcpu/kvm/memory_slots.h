@@ -1,0 +1,34 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <cstdint>
+#include <span>
+
+#include <muster/vcpu/kvm/memory_map.h>
+#include <muster/vcpu/kvm/vm_handle.h>
+
+namespace muster::vcpu {
+
+// A VM's memory slots. Add before any vCPU runs; the rest may then be called from any thread.
+class MemorySlots {
+ public:
+  // `vm` outlives this.
+  explicit MemorySlots(const VmHandle* vm) : vm_(vm) {}
+
+  // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
+  // stays its user's and outlives the VM. Errors: those of MemoryMap::Add and KVM's.
+  absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false);
+
+  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
+  std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const { return map_.Find(gpa, length); }
+
+  // Whether an access to this address reaches memory and so does not exit.
+  bool Contains(uint64_t gpa) const { return map_.Contains(gpa); }
+
+ private:
+  const VmHandle* vm_;
+  MemoryMap map_;
+  uint32_t next_slot_ = 0;
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <cstdint>
+#include <span>
+
+#include <muster/vcpu/kvm/fd.h>
+#include <muster/vcpu/kvm/system.h>
+
+namespace muster::vcpu {
+
+// One KVM VM without in-kernel interrupt controllers. vCPU 0 is its bootstrap processor.
+class VmHandle {
+ public:
+  // Makes the VM such that RDMSR and WRMSR of what KVM does not serve, of IA32_APIC_BASE and of
+  // IA32_TSC_DEADLINE exit to user space, and VMCALL is never patched.
+  static absl::StatusOr<VmHandle> Create(const System& system);
+
+  int fd() const { return fd_.get(); }
+
+  // KVM_SET_USER_MEMORY_REGION; an empty `host` removes `slot`. `host` is page-aligned in address
+  // and size, and outlives the VM or the slot. MemorySlots adds the checks.
+  absl::Status SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<uint8_t> host,
+                               bool read_only) const;
+
+ private:
+  explicit VmHandle(Fd fd) : fd_(static_cast<Fd&&>(fd)) {}
+
+  Fd fd_;
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster::vcpu {
+
+// `a` and `b` by kind.
+enum class EventKind : uint16_t {
+  kEntry,   // -
+  kExit,    // a: KVM exit reason; b: port, address or MSR
+  kKick,    // a: request bits; b: sender
+  kPost,    // a: vector; b: target
+  kInject,  // a: vector
+  kNmi,     // -
+  kEoi,     // a: vector
+  kMeet,    // a: generation
+  kState,   // a: old RunState; b: new
+  kTimer,   // a: deadline, ns
+  kInit,    // -
+  kSipi,    // a: vector
+};
+
+const char* ToString(EventKind kind);
+
+struct Event {
+  uint64_t ns;  // by the VM's Clock
+  EventKind kind;
+  uint16_t reserved;
+  int32_t cpu;
+  uint64_t a;
+  uint64_t b;
+};
+static_assert(sizeof(Event) == 32);
+
+// One line: time, vCPU, kind, and the words that the kind defines.
+std::string ToString(const Event& event);
+
+// The last events of one vCPU. Written, and copied, by the holder of that vCPU's run lock alone,
+// hence no atomics. With capacity 0 nothing is recorded, at the price of one predictable branch.
+class EventRing {
+ public:
+  // `capacity` in events, rounded up to a power of two.
+  explicit EventRing(size_t capacity = 0);
+
+  bool enabled() const { return slots_ != nullptr; }
+
+  void Record(uint64_t ns, EventKind kind, int cpu, uint64_t a = 0, uint64_t b = 0) {
+    if (!enabled()) [[likely]]
+      return;
+    slots_[next_++ & mask_] = Event{ns, kind, 0, cpu, a, b};
+  }
+
+  // How many were recorded ever, those overwritten since included.
+  uint64_t recorded() const { return next_; }
+
+  // Those still held, oldest first.
+  std::vector<Event> Snapshot() const;
+
+ private:
+  uint64_t mask_ = 0;
+  uint64_t next_ = 0;
+  std::unique_ptr<Event[]> slots_;
+};
+
+}  // namespace muster::vcpu
