@@ -12,4 +12,8 @@ function(muster_add_layer name)
   add_library(Muster::${name} ALIAS muster_${name})
   target_include_directories(muster_${name} PUBLIC $<BUILD_INTERFACE:${include_root}>)
   target_link_libraries(muster_${name} PUBLIC ${arg_DEPENDS} PRIVATE muster_compile)
+
+  # For tests/layering.
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/layers/${name}.links
+    CONTENT "$<JOIN:$<TARGET_PROPERTY:muster_${name},LINK_LIBRARIES>,\n>\n")
 endfunction()
