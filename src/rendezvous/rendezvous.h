@@ -1,0 +1,172 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <muster/rendezvous/call.h>
+#include <muster/rendezvous/cpu_set.h>
+#include <muster/rendezvous/notifier.h>
+#include <muster/rendezvous/standstill.h>
+#include <muster/rendezvous/sync.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace muster::rendezvous {
+
+// Makes chosen vCPUs run a function, or stand still, together: bhyve's vm_rendezvous, with
+// functions that run in parallel, deadlines, helpers for parked vCPUs, and a standstill.
+//
+// One call at a time, first come, first served. The thread that calls publishes its call, asks the
+// targets through the Notifier, and waits until none of them is left to finish. A target takes part
+// in Serve, which its owner calls from the run loop whenever Pending is true, and also while it
+// waits in the library for a call of its own, so that two vCPUs that call each other both get
+// through.
+//
+// Execute, Stop and Serve refuse (FailedPrecondition, in every build) to be called inside a
+// function of any rendezvous, by a thread that holds a lock of this library, or as a vCPU that is
+// in one of them already on another thread.
+class Rendezvous {
+ public:
+  // For vCPUs numbered from 0 to `capacity` - 1, at most CpuSet::kMaxCpus, none of which has
+  // joined.
+  Rendezvous(int capacity, Notifier& notifier);
+  Rendezvous(const Rendezvous&) = delete;
+  Rendezvous& operator=(const Rendezvous&) = delete;
+  ~Rendezvous();
+
+  // From here on `cpu` can be a target; of calls published before, it is none. During a standstill
+  // it starts held: Pending is true, and its owner calls Serve before it first enters the guest.
+  absl::Status Join(int cpu);
+
+  // Takes `cpu` out of everything: a call that it has not started does without it, and a wait of
+  // its owner in the library ends. By any thread, at any time but inside a function. A function
+  // that already runs for `cpu` is waited for by its call as before.
+  absl::Status Leave(int cpu);
+
+  // Whether `cpu` should call Serve: one load, and a hint. A stale false is cured by the Notify
+  // that follows, a stale true by a Serve that does nothing.
+  bool Pending(int cpu) const {
+    // seq_cst: an owner that announces itself (seq_cst) and then reads this either sees what the
+    // initiator published, or is seen by the Notify that comes after.
+    return seats_[static_cast<size_t>(cpu)].pending.Load(std::memory_order_seq_cst);
+  }
+
+  // Runs what is asked of `cpu` and stays for as long as it is held. By the thread that holds
+  // the run lock of `cpu`, outside the guest. InvalidArgument: no such number.
+  absl::StatusOr<Served> Serve(int cpu);
+
+  // Runs call.function once for each target; returns when it has ended for all that started it, and
+  // the others are accounted for. An initiator that is a target runs its own part itself.
+  // A deadline that passes is no error: see Outcome::withdrawn.
+  absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call);
+
+  // Returns when all of `targets` that are there stand still; CpuSet::All() stops the world. An
+  // initiator that is a target is held in its next Serve. DeadlineExceeded: some did not
+  // stand by `deadline`; the message names them, and all have been let go.
+  absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
+                                  uint64_t deadline = sync::kNever);
+
+  CpuSet members() const;
+  Counters counters() const;
+
+ private:
+  friend class Standstill;
+  using Hold = Standstill::Hold;
+
+  // What a vCPU's owner and others touch without the mutex.
+  struct alignas(64) Seat {
+    // The hint. Set after publication; cleared by the owner alone, before it takes the mutex.
+    sync::Atomic<bool> pending{false};
+    sync::ParkingSpot spot;  // where the owner waits in the library
+  };
+  struct Member {
+    const sync::ThreadState* inside = nullptr;  // the thread that is in Serve, Execute or Stop
+    int holds = 0;                              // standstills that hold it
+  };
+  // A call or a stop, on its caller's frame.
+  struct Work {
+    const CpuSet& targets;
+    const absl::FunctionRef<void(int)>* function;  // null: a stop
+    Hold* hold;                                    // null: a call
+    Runs runs;
+    uint64_t deadline;
+    const char* name;
+    bool through_standstill;
+  };
+  // A place in the queue, on its caller's frame.
+  struct Turn {
+    const Work& work;
+    sync::ParkingSpot& spot;
+  };
+  // The work that has its turn.
+  struct Round {
+    const Work* work = nullptr;  // null: none
+    sync::ParkingSpot* caller = nullptr;
+    uint64_t number = 0;
+    CpuSet requested;  // have not started
+    CpuSet running;
+    Outcome outcome;
+    bool crowded = false;  // more targets than cores
+  };
+
+  Seat& SeatOf(int cpu) { return seats_[static_cast<size_t>(cpu)]; }
+  bool Known(int cpu) const { return cpu >= 0 && cpu < capacity_; }
+
+  // The initiator's side (execute.cc).
+  absl::StatusOr<Outcome> Perform(Initiator initiator, const Work& work)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
+                                  bool through_standstill);
+  absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call, bool through_standstill);
+  bool AwaitTurn(Initiator initiator, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AskTargets(Initiator initiator) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitTargets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Outcome EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Outcome GiveUpTurn(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const Turn* NextTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeNextTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // The target's side (serve.cc).
+  absl::Status CheckContext();
+  absl::Status Enter(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool RunPart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Claim(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SignalIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Withdraw(const CpuSet& cpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int AwaitRelease(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StandAside(uint64_t round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitAt(int cpu, uint32_t seen, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Standstill (standstill.cc).
+  void Grip(int cpu, Hold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Release(Hold& hold) ABSL_LOCKS_EXCLUDED(mutex_);
+  CpuSet Standing(const Hold& hold) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const int capacity_;
+  const int cores_;
+  Notifier& notifier_;
+  const std::unique_ptr<Seat[]> seats_;
+  sync::ParkingSpot round_end_;  // where members that have finished stand aside
+  sync::Atomic<uint64_t> refused_{0};
+
+  mutable sync::Mutex mutex_;
+  std::vector<Member> members_ ABSL_GUARDED_BY(mutex_);
+  CpuSet joined_ ABSL_GUARDED_BY(mutex_);
+  CpuSet waiting_ ABSL_GUARDED_BY(mutex_);  // owner waits in the library, and serves when woken
+  CpuSet held_ ABSL_GUARDED_BY(mutex_);     // Member::holds > 0: they stand
+  std::deque<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
+  Round round_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
+  // For callers that are no vCPU. Kept, since a target may wake a caller that has just returned.
+  std::deque<sync::ParkingSpot> spots_ ABSL_GUARDED_BY(mutex_);
+  std::vector<sync::ParkingSpot*> idle_spots_ ABSL_GUARDED_BY(mutex_);
+  Counters counters_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace muster::rendezvous

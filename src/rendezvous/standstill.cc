@@ -1,0 +1,1 @@
+#include <muster/rendezvous/rendezvous.h>

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "absl/base/thread_annotations.h"
+
+// The sync seam on real threads: see sync.h, through which it is included.
+namespace muster::sync {
+
+// What the library knows of the calling thread.
+struct ThreadState {
+  int locks_held = 0;         // Mutexes of this library
+  int functions_running = 0;  // functions of a rendezvous, whichever
+};
+ThreadState& ThisThread();
+
+// Monotonic time in nanoseconds (CLOCK_MONOTONIC). Deadlines are points on this clock.
+uint64_t Now();
+inline constexpr uint64_t kNever = UINT64_MAX;
+
+// Cores on which this process may run, at least 1.
+int AvailableCores();
+
+// Lets another thread run.
+void Yield();
+
+// Says that the caller spins.
+inline void CpuRelax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+inline void Fence(std::memory_order order) { std::atomic_thread_fence(order); }
+
+// Not recursive. Counts in ThisThread() what the thread holds.
+class ABSL_LOCKABLE Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    mutex_.lock();
+    ++ThisThread().locks_held;
+  }
+  void Unlock() ABSL_UNLOCK_FUNCTION() {
+    --ThisThread().locks_held;
+    mutex_.unlock();
+  }
+  bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    if (!mutex_.try_lock()) return false;
+    ++ThisThread().locks_held;
+    return true;
+  }
+
+ private:
+  friend class CondVar;
+  std::mutex mutex_;
+};
+
+class ABSL_SCOPED_LOCKABLE MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_.Lock();
+  }
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.Unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+// A wait may end for no reason: the caller tests its condition in a loop.
+class CondVar {
+ public:
+  void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // False once `deadline` has passed.
+  bool WaitUntil(Mutex& mutex, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Signal() { condition_.notify_one(); }
+  void SignalAll() { condition_.notify_all(); }
+
+ private:
+  std::condition_variable condition_;
+};
+
+// std::atomic whose every access names its order.
+template <typename T>
+class Atomic {
+ public:
+  constexpr explicit Atomic(T value = T()) : value_(value) {}
+
+  T Load(std::memory_order order) const { return value_.load(order); }
+  void Store(T value, std::memory_order order) { value_.store(value, order); }
+  T Exchange(T value, std::memory_order order) { return value_.exchange(value, order); }
+  // On failure, loads what was there into `expected`.
+  bool CompareExchange(T& expected, T desired, std::memory_order success,
+                       std::memory_order failure) {
+    return value_.compare_exchange_strong(expected, desired, success, failure);
+  }
+  T FetchAdd(T operand, std::memory_order order) { return value_.fetch_add(operand, order); }
+  T FetchSub(T operand, std::memory_order order) { return value_.fetch_sub(operand, order); }
+  T FetchOr(T operand, std::memory_order order) { return value_.fetch_or(operand, order); }
+  T FetchAnd(T operand, std::memory_order order) { return value_.fetch_and(operand, order); }
+
+ private:
+  std::atomic<T> value_;
+};
+
+// The same for memory whose layout is another's, like kvm_run.immediate_exit.
+template <typename T>
+class AtomicRef {
+ public:
+  explicit AtomicRef(T& object) : object_(object) {}
+
+  T Load(std::memory_order order) const { return object_.load(order); }
+  void Store(T value, std::memory_order order) const { object_.store(value, order); }
+  T Exchange(T value, std::memory_order order) const { return object_.exchange(value, order); }
+
+ private:
+  std::atomic_ref<T> object_;
+};
+
+// Where threads sleep until they are woken: a futex with a wake word.
+//
+//   sleeper: seen = Prepare(); test every reason to stay awake; Park(seen)
+//   waker:   make a reason; Wake()
+//
+// A reason that the test misses is made after Prepare read the word, so the Wake that follows it
+// changes the word, and Park returns.
+class ParkingSpot {
+ public:
+  uint32_t Prepare() const { return word_.Load(std::memory_order_seq_cst); }
+  // Sleeps while the word is `seen`, at most until `deadline`. May return early for no reason.
+  void Park(uint32_t seen, uint64_t deadline = kNever);
+  // Wakes all who sleep here; a system call only if somebody may.
+  void Wake();
+
+ private:
+  Atomic<uint32_t> word_{0};
+  Atomic<uint32_t> sleepers_{0};
+};
+
+}  // namespace muster::sync
