@@ -20,7 +20,7 @@ struct LapicConfig {
   bool bootstrap = false;
   bool x2apic = true;
   bool tsc_deadline = false;
-  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR
+  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR, at most 52
 
   bool operator==(const LapicConfig&) const = default;
 };
@@ -32,7 +32,8 @@ struct LapicCounters {
   uint64_t illegal_vectors = 0;  ///< fixed interrupts, sent or received, with vectors below 16
   uint64_t unsent_ipis = 0;      ///< ICR writes with a combination that the manual calls invalid
   uint64_t smis = 0;             ///< system management interrupts of the LVT: there is no SMM
-  uint64_t odd_accesses = 0;     ///< stores to the page that are not 32 bits at a 16-byte boundary
+  uint64_t merged_periods = 0;  ///< timer periods that ended before anyone looked, but for the last
+  uint64_t odd_accesses = 0;    ///< stores to the page that are not 32 bits at a 16-byte boundary
 
   bool operator==(const LapicCounters&) const = default;
 };
@@ -147,19 +148,33 @@ class Lapic {
   }
   Lvt& lvt_ref(LapicReg reg) { return lvts_[LvtIndex(reg)]; }
 
-  /// Registers as both modes see them. Reads of kIcrLow and kIcrHigh give halves.
+  /// What Effects compares, as it was before a change.
+  struct Observed {
+    Identity identity;
+    std::optional<Deadline> deadline;
+    std::optional<uint64_t> page;
+  };
+  Observed Observe() const { return {identity(), NextDeadline(), MmioPage()}; }
+  void Compare(const Observed& before, Effects& effects) const;
+
+  void ResetRegisters();
+
+  /// Registers as the page shows them, and the MSRs but for the ICR. None: there is no such
+  /// register.
   std::optional<uint32_t> ReadRegister(LapicReg reg, const Now& now) const;
-  /// Stores the writable bits and does what the register does. False if there is no such register.
+  /// Stores the bits that can be written and does what the register does. False: there is no such
+  /// register.
   bool WriteRegister(LapicReg reg, uint32_t value, const Now& now, Effects& effects);
-  void WriteSvr(Svr svr, const Now& now);
-  void WriteLvt(LapicReg reg, uint32_t value, const Now& now);
-  void WriteEoi(Effects& effects);
-  bool WriteApicBase(ApicBase value);
+  void WriteSvr(uint32_t value);
+  void WriteLvt(LapicReg reg, uint32_t value);
+  bool IsLegalApicBase(ApicBase value) const;
+  void WriteApicBase(ApicBase value);
 
   void SendIpi(Effects& effects);
   void SendSelfIpi(uint8_t vector);
-  void ReportError(uint32_t esr_bits);
-  /// Lets a timer that is due expire.
+  void EndOfInterrupt(Effects& effects);
+  void ReportError(uint64_t esr_bits);
+  /// Lets the timer expire if it is due.
   void AdvanceTimer(const Now& now);
 
   LapicConfig config_;

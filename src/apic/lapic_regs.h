@@ -76,6 +76,7 @@ struct Svr : RegisterValue<uint32_t> {
   using Reserved10 = Bits<11, 10>;
   using SuppressEoiBroadcast = Bits<12>;
   using Reserved13 = Bits<31, 13>;
+  static constexpr uint32_t kReset = 0xff;
   /// SuppressEoiBroadcast is reserved where the version register does not offer it.
   static constexpr auto kWritable = static_cast<uint32_t>(kMaskOf<Vector, Enable, FocusDisabled>);
 };

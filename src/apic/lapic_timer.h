@@ -31,11 +31,11 @@ class LapicTimer {
 
   void Reset() { *this = LapicTimer(); }
 
-  /// Brings the timer to `now`: true if it has expired since it was last looked at, however often.
-  /// The other functions expect that this has been called with the same `now`.
-  [[nodiscard]] bool Advance(const Now& now);
+  /// Brings the timer to `now`: how often it has expired since it was last looked at. The other
+  /// functions expect that this has been called with the same `now`.
+  [[nodiscard]] uint64_t Advance(const Now& now);
 
-  void SetMode(TimerMode mode, const Now& now);
+  void SetMode(TimerMode mode);
   void SetDivide(DivideConfiguration divide, const Now& now);
   /// Starts the count; 0 stops it. Ignored in TSC-deadline mode.
   void SetInitialCount(uint32_t count, const Now& now);
@@ -47,8 +47,6 @@ class LapicTimer {
   uint32_t initial_count() const { return initial_count_; }
   uint32_t CurrentCount(const Now& now) const;
   uint64_t tsc_deadline() const { return mode_ == TimerMode::kTscDeadline ? deadline_ : 0; }
-  /// Periods that had ended before anyone looked, beyond the one that counted.
-  uint64_t merged_periods() const { return merged_periods_; }
 
   /// When to call Advance() next; none while stopped.
   std::optional<Deadline> Next() const;
@@ -63,7 +61,6 @@ class LapicTimer {
   uint32_t initial_count_ = 0;
   uint64_t deadline_ = 0;    ///< 0 while stopped; TSC in TSC-deadline mode, else ns
   uint64_t not_before_ = 0;  ///< ns; see kShortestWakeNs
-  uint64_t merged_periods_ = 0;
 };
 
 }  // namespace muster::apic
