@@ -1,1 +1,209 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <muster/rendezvous/hold.h>
 #include <muster/rendezvous/rendezvous.h>
+
+// The initiator's side.
+namespace muster::rendezvous {
+
+absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
+  return Execute(initiator, call, /*through_standstill=*/false);
+}
+
+absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call,
+                                            bool through_standstill) {
+  return Perform(initiator, {.targets = call.targets,
+                             .function = &call.function,
+                             .hold = nullptr,
+                             .runs = call.runs,
+                             .deadline = call.deadline,
+                             .name = call.name,
+                             .through_standstill = through_standstill});
+}
+
+absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& work) {
+  if (absl::Status status = CheckContext(); !status.ok()) return status;
+  Outcome outcome;
+  bool gone = false;
+  {
+    sync::MutexLock lock(mutex_);
+    if (initiator.is_vcpu()) {
+      if (absl::Status status = Enter(initiator.cpu()); !status.ok()) return status;
+    }
+    sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
+    const Turn turn{work, spot};
+    queue_.push_back(&turn);
+    if (AwaitTurn(initiator, turn)) {
+      Publish(turn);
+      AskTargets(initiator);
+      AwaitTargets();
+      outcome = EndRound();
+      if (work.hold != nullptr && outcome.withdrawn.Empty()) ++counters_.stops;
+    } else {
+      outcome = GiveUpTurn(turn);
+      // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
+      if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());
+      gone = initiator.is_vcpu() && !joined_.Contains(initiator.cpu());
+    }
+    if (initiator.is_vcpu()) {
+      MemberOf(initiator.cpu()).inside = nullptr;
+    } else {
+      idle_spots_.push_back(&spot);
+    }
+  }
+  if (gone) {
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {} left while its call waited for its turn", initiator.cpu()));
+  }
+  if (outcome.laggards.empty()) {
+    for (int cpu : outcome.withdrawn) outcome.laggards.push_back({cpu, notifier_.Describe(cpu)});
+  }
+  return outcome;
+}
+
+sync::ParkingSpot& Rendezvous::TakeSpot() {
+  if (idle_spots_.empty()) return spots_.emplace_back();
+  sync::ParkingSpot* const spot = idle_spots_.back();
+  idle_spots_.pop_back();
+  return *spot;
+}
+
+// True when it is this turn's; false once its deadline has passed or its vCPU has left. An
+// initiator that is a vCPU serves meanwhile: the call before may need it.
+bool Rendezvous::AwaitTurn(Initiator initiator, const Turn& turn) {
+  for (;;) {
+    const uint32_t seen = turn.spot.Prepare();
+    if (initiator.is_vcpu() && RunPart(initiator.cpu())) continue;
+    if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
+    if (NextTurn() == &turn) return true;
+    const uint64_t deadline = turn.work.deadline;
+    if (deadline != sync::kNever && sync::Now() >= deadline) return false;
+    if (initiator.is_vcpu()) {
+      WaitAt(initiator.cpu(), seen, deadline);
+    } else {
+      mutex_.Unlock();
+      turn.spot.Park(seen, deadline);
+      mutex_.Lock();
+    }
+  }
+}
+
+const Rendezvous::Turn* Rendezvous::NextTurn() const {
+  if (round_.work != nullptr) return nullptr;
+  for (const Turn* turn : queue_) {
+    if (standstills_.empty() || turn->work.through_standstill) return turn;
+  }
+  return nullptr;
+}
+
+// To be called wherever what NextTurn looks at has changed.
+void Rendezvous::WakeNextTurn() {
+  if (const Turn* next = NextTurn()) next->spot.Wake();
+}
+
+void Rendezvous::Publish(const Turn& turn) {
+  const Work& work = turn.work;
+  std::erase(queue_, &turn);
+  ++counters_.calls;
+  ++round_number_;
+  round_.work = &work;
+  round_.caller = &turn.spot;
+  round_.requested = work.targets & joined_;
+  round_.outcome.unknown = work.targets - joined_;
+  round_.crowded = round_.requested.Count() > cores_;
+  if (work.deadline != sync::kNever && sync::Now() >= work.deadline) Withdraw(round_.requested);
+  if (work.hold != nullptr) {
+    standstills_.push_back(work.hold);
+    // They stand already, and look at `held_` before they go on.
+    for (int cpu : round_.requested&(waiting_ | held_)) RunPart(cpu);
+  }
+}
+
+// The mutex is dropped while others are told and while this thread acts for them; the round cannot
+// end meanwhile, since this thread ends it.
+void Rendezvous::AskTargets(Initiator initiator) {
+  const bool may_borrow = round_.work->runs == Runs::kAnywhere;
+  const bool stop = round_.work->hold != nullptr;
+  CpuSet others = round_.requested;
+  if (initiator.is_vcpu()) others.Remove(initiator.cpu());
+  const CpuSet in_library = others & waiting_;  // the hint and a kick are not needed there
+  const CpuSet elsewhere = others - in_library;
+  CpuSet borrowed;
+
+  mutex_.Unlock();
+  for (int cpu : in_library) SeatOf(cpu).spot.Wake();
+  for (int cpu : elsewhere) {
+    if (may_borrow && notifier_.TryBorrow(cpu)) {
+      borrowed.Add(cpu);
+    } else {
+      SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+      notifier_.Notify(cpu);
+    }
+  }
+  mutex_.Lock();
+
+  counters_.woken += static_cast<uint64_t>(in_library.Count());
+  counters_.notified += static_cast<uint64_t>((elsewhere - borrowed).Count());
+  for (int cpu : borrowed) {
+    if (RunPart(cpu)) ++counters_.helped;
+    // Held or not: an owner that wakes finds out in Serve.
+    if (stop) SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+    mutex_.Unlock();
+    notifier_.GiveBack(cpu);
+    mutex_.Lock();
+  }
+  if (initiator.is_vcpu()) {
+    RunPart(initiator.cpu());
+    if (stop && held_.Contains(initiator.cpu())) {
+      SeatOf(initiator.cpu()).pending.Store(true, std::memory_order_seq_cst);
+    }
+  }
+}
+
+void Rendezvous::AwaitTargets() {
+  for (;;) {
+    const uint32_t seen = round_.caller->Prepare();
+    uint64_t deadline = sync::kNever;  // that of the work bounds starts, not ends
+    if (!round_.requested.Empty()) {
+      deadline = round_.work->deadline;
+      if (deadline != sync::kNever && sync::Now() >= deadline) {
+        Withdraw(round_.requested);
+        continue;
+      }
+    } else if (round_.running.Empty()) {
+      return;
+    }
+    sync::ParkingSpot& spot = *round_.caller;
+    mutex_.Unlock();
+    spot.Park(seen, deadline);
+    mutex_.Lock();
+  }
+}
+
+Outcome Rendezvous::EndRound() {
+  Outcome outcome = std::move(round_.outcome);
+  counters_.ran += static_cast<uint64_t>(outcome.ran.Count());
+  counters_.left += static_cast<uint64_t>(outcome.left.Count());
+  counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
+  round_ = Round();
+  WakeNextTurn();
+  return outcome;
+}
+
+Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
+  std::erase(queue_, &turn);
+  Outcome outcome;
+  outcome.unknown = turn.work.targets - joined_;
+  outcome.withdrawn = turn.work.targets & joined_;
+  const std::string doing = fmt::format("not asked: the call waited for its turn behind {}",
+                                        round_.work != nullptr ? round_.work->name
+                                        : standstills_.empty() ? "others"
+                                                               : "a standstill");
+  for (int cpu : outcome.withdrawn) outcome.laggards.push_back({cpu, doing});
+  counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
+  WakeNextTurn();
+  return outcome;
+}
+
+}  // namespace muster::rendezvous

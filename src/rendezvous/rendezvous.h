@@ -48,8 +48,8 @@ class Rendezvous {
   // that already runs for `cpu` is waited for by its call as before.
   absl::Status Leave(int cpu);
 
-  // Whether `cpu` should call Serve: one load, and a hint. A stale false is cured by the Notify
-  // that follows, a stale true by a Serve that does nothing.
+  // Whether `cpu`, below the capacity, should call Serve: one load, and a hint. A stale false is
+  // cured by the Notify that follows, a stale true by a Serve that does nothing.
   bool Pending(int cpu) const {
     // seq_cst: an owner that announces itself (seq_cst) and then reads this either sees what the
     // initiator published, or is seen by the Notify that comes after.
@@ -73,6 +73,9 @@ class Rendezvous {
 
   CpuSet members() const;
   Counters counters() const;
+
+  // What is going on, in one line for a person.
+  std::string Describe() const;
 
  private:
   friend class Standstill;
@@ -107,7 +110,6 @@ class Rendezvous {
   struct Round {
     const Work* work = nullptr;  // null: none
     sync::ParkingSpot* caller = nullptr;
-    uint64_t number = 0;
     CpuSet requested;  // have not started
     CpuSet running;
     Outcome outcome;
@@ -115,6 +117,9 @@ class Rendezvous {
   };
 
   Seat& SeatOf(int cpu) { return seats_[static_cast<size_t>(cpu)]; }
+  Member& MemberOf(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return members_[static_cast<size_t>(cpu)];
+  }
   bool Known(int cpu) const { return cpu >= 0 && cpu < capacity_; }
 
   // The initiator's side (execute.cc).
@@ -123,6 +128,7 @@ class Rendezvous {
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
                                   bool through_standstill);
   absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call, bool through_standstill);
+  sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Initiator initiator, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskTargets(Initiator initiator) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -138,7 +144,7 @@ class Rendezvous {
   bool RunPart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Claim(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SignalIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Withdraw(const CpuSet& cpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Withdraw(CpuSet cpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int AwaitRelease(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StandAside(uint64_t round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAt(int cpu, uint32_t seen, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -162,6 +168,7 @@ class Rendezvous {
   CpuSet held_ ABSL_GUARDED_BY(mutex_);     // Member::holds > 0: they stand
   std::deque<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
   Round round_ ABSL_GUARDED_BY(mutex_);
+  uint64_t round_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
   // For callers that are no vCPU. Kept, since a target may wake a caller that has just returned.
   std::deque<sync::ParkingSpot> spots_ ABSL_GUARDED_BY(mutex_);

@@ -1,1 +1,96 @@
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include <muster/rendezvous/hold.h>
 #include <muster/rendezvous/rendezvous.h>
+
+namespace muster::rendezvous {
+
+absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
+                                            uint64_t deadline) {
+  return Stop(initiator, targets, deadline, /*through_standstill=*/false);
+}
+
+absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
+                                            uint64_t deadline, bool through_standstill) {
+  auto hold = std::make_unique<Hold>();
+  hold->wanted = targets;
+  absl::StatusOr<Outcome> outcome = Perform(initiator, {.targets = targets,
+                                                        .function = nullptr,
+                                                        .hold = hold.get(),
+                                                        .runs = Runs::kAnywhere,
+                                                        .deadline = deadline,
+                                                        .name = "a stop",
+                                                        .through_standstill = through_standstill});
+  if (!outcome.ok()) return outcome.status();
+  if (outcome->withdrawn.Empty()) return Standstill(*this, std::move(hold));
+  Release(*hold);
+  std::string message =
+      fmt::format("vCPUs {} did not stand still in time:", outcome->withdrawn.ToString());
+  for (const Laggard& laggard : outcome->laggards) {
+    message += fmt::format(" [{}: {}]", laggard.cpu, laggard.doing);
+  }
+  return absl::DeadlineExceededError(message);
+}
+
+void Rendezvous::Grip(int cpu, Hold& hold) {
+  hold.held.Add(cpu);
+  ++MemberOf(cpu).holds;
+  held_.Add(cpu);
+}
+
+void Rendezvous::Release(Hold& hold) {
+  sync::MutexLock lock(mutex_);
+  std::erase(standstills_, &hold);
+  for (int cpu : hold.held) {
+    if (--MemberOf(cpu).holds > 0) continue;
+    held_.Remove(cpu);
+    if (waiting_.Contains(cpu)) SeatOf(cpu).spot.Wake();
+  }
+  hold.held = CpuSet();
+  WakeNextTurn();
+}
+
+CpuSet Rendezvous::Standing(const Hold& hold) const {
+  sync::MutexLock lock(mutex_);
+  return hold.held;
+}
+
+Standstill::Standstill(Rendezvous& rendezvous, std::unique_ptr<Hold> hold)
+    : rendezvous_(&rendezvous), hold_(std::move(hold)) {}
+
+Standstill::Standstill(Standstill&& other) noexcept = default;
+
+Standstill& Standstill::operator=(Standstill&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  rendezvous_ = other.rendezvous_;
+  hold_ = std::move(other.hold_);
+  return *this;
+}
+
+Standstill::~Standstill() { Release(); }
+
+void Standstill::Release() {
+  if (hold_ == nullptr) return;
+  rendezvous_->Release(*hold_);
+  hold_.reset();
+}
+
+CpuSet Standstill::standing() const {
+  return hold_ == nullptr ? CpuSet() : rendezvous_->Standing(*hold_);
+}
+
+absl::StatusOr<Outcome> Standstill::Execute(Initiator initiator, const Call& call) {
+  if (hold_ == nullptr) return absl::FailedPreconditionError("the standstill has been released");
+  return rendezvous_->Execute(initiator, call, /*through_standstill=*/true);
+}
+
+absl::StatusOr<Standstill> Standstill::Stop(Initiator initiator, const CpuSet& targets,
+                                            uint64_t deadline) {
+  if (hold_ == nullptr) return absl::FailedPreconditionError("the standstill has been released");
+  return rendezvous_->Stop(initiator, targets, deadline, /*through_standstill=*/true);
+}
+
+}  // namespace muster::rendezvous
