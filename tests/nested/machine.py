@@ -1,0 +1,260 @@
+"""The emulated machines: how each starts, and how a command runs on one."""
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import pty
+import resource
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import tty
+
+import frames
+import kernel
+from kernel import Unavailable
+
+BOOT_LIMIT = {"qemu": 60, "bochs": 120}  # seconds; a boot takes 3 and 25
+
+
+class Down(Exception):
+    """The machine is gone, or does not answer."""
+
+
+class TimeLimit(Exception):
+    """The command ran longer than it may."""
+
+
+class Left(Exception):
+    """Whoever asked for the command has gone."""
+
+
+def die_with_parent():
+    """In a child: end when the process that started it ends, however that comes about; and take no
+    part in what the terminal sends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    os.setsid()
+
+
+def allow_many_files():
+    """virtiofsd holds a descriptor for each file that the guest knows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    die_with_parent()
+
+
+def need(program, package):
+    path = shutil.which(program) or shutil.which(program, path="/usr/lib/qemu:/usr/sbin:/sbin")
+    if path is None:
+        raise Unavailable(f"{program} is missing: ./dev setup installs it (package {package})")
+    return path
+
+
+def guest_memory_mib():
+    """4 GiB, or half of what this machine has; the guest takes only what it touches."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(512, min(4096, pages // 2 // 2**20))
+
+
+class Machine:
+    """A running guest that executes commands, one at a time.
+
+    Subclasses give start(), which leaves self.receive_fd, self.send_fd and self.kernel_log.
+    """
+
+    backend = None
+
+    def __init__(self, report, writable=(), content=()):
+        self.report = report
+        self.writable = writable
+        self.content = content
+        self.children = []
+        self.decoder = frames.Decoder()
+        self.pending = []
+        self.cleanup = contextlib.ExitStack()
+        self.scratch = pathlib.Path(self.cleanup.enter_context(
+            tempfile.TemporaryDirectory(prefix="muster-nested-")))
+        try:
+            self.kernel = kernel.kernel(report)
+            self.initramfs = self.scratch / "initramfs"
+            kernel.initramfs(self.initramfs, self.backend, self.kernel, writable)
+            self.start()
+            self._await_ready(time.monotonic() + BOOT_LIMIT[self.backend])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for child in self.children:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        self.children = []
+        self.cleanup.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def spawn(self, command, log, prepare=die_with_parent, **options):
+        with open(self.scratch / log, "wb") as output:
+            child = subprocess.Popen(command, preexec_fn=prepare, stderr=output,
+                                     **{"stdin": subprocess.DEVNULL, "stdout": output, **options})
+        self.children.append(child)
+        return child
+
+    def tail(self):
+        """The last lines of every log, for a report of what went wrong."""
+        noise = ("TCG doesn't support requested feature", ": fv_", ": virtio_loop")
+        lines = []
+        for log in sorted(self.scratch.glob("*.log")):
+            said = [line for line in log.read_text(errors="replace").splitlines()
+                    if line.strip() and not any(part in line for part in noise)]
+            lines += [f"  {log.stem}: {line}" for line in said[-12:]]
+        return "\n".join(lines)
+
+    def send(self, data):
+        try:
+            while data:
+                data = data[os.write(self.send_fd, data):]
+        except OSError as error:
+            raise Down(f"the machine hung up ({error.strerror})\n{self.tail()}") from None
+
+    def run(self, directory, argv, environment, sink, limit, control=None, owner=None):
+        """Runs argv and returns its status. sink(kind, bytes) takes its output as it comes.
+
+        control: a socket whose SIGNAL frames go to the command, and whose end kills it (Left).
+        owner: a descriptor that becomes readable when all this has to end (Left).
+        Ctrl-C goes to the command; a second one ends the machine.
+        """
+        self.send(frames.encode_run(directory, argv, environment))
+        interrupts = 0
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                for kind, payload in self._next(deadline, control, owner):
+                    if kind == frames.EXIT:
+                        self._await_ready(time.monotonic() + 10)
+                        return struct.unpack("=I", payload)[0]
+                    sink(kind, payload)
+            except KeyboardInterrupt:
+                interrupts += 1
+                if interrupts > 1:
+                    raise
+                self.signal(signal.SIGINT)
+                deadline = min(deadline, time.monotonic() + 5)
+            except (TimeLimit, Left):
+                self._abandon()
+                raise
+
+    def signal(self, number):
+        self.send(frames.encode(frames.SIGNAL, struct.pack("=I", number)))
+
+    def _abandon(self):
+        """Kills the command, so that the next can run; raises Down where that does not help."""
+        self.signal(signal.SIGKILL)
+        try:
+            self._await_ready(time.monotonic() + 10)
+        except TimeLimit:
+            raise Down(f"the machine does not answer\n{self.tail()}") from None
+
+    def _await_ready(self, deadline):
+        while True:
+            for kind, payload in self._next(deadline):
+                if kind == frames.READY:
+                    return
+
+    def _next(self, deadline, control=None, owner=None):
+        """The frames that have come, at least one. Each is handed out once, also if the caller
+        stops early."""
+        while not self.pending:
+            self._wait(deadline, control, owner)
+        while self.pending:
+            kind, payload = self.pending.pop(0)
+            if kind == frames.FATAL:
+                raise Down(payload.decode(errors="replace").strip() + "\n" + self.tail())
+            yield kind, payload
+
+    def _wait(self, deadline, control, owner):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.receive_fd, selectors.EVENT_READ)
+            for other in (control, owner):
+                if other is not None:
+                    selector.register(other, selectors.EVENT_READ)
+            ready = [key.fileobj for key, _ in selector.select(max(0, deadline - time.monotonic()))]
+        if not ready:
+            raise TimeLimit
+        if owner is not None and owner in ready:
+            raise Left
+        if control is not None and control in ready:
+            self._obey(control)
+        if self.receive_fd in ready:
+            try:
+                data = os.read(self.receive_fd, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                raise Down(f"the machine went down\n{self.tail()}")
+            self.pending += self.decoder.feed(data)
+
+    def _obey(self, control):
+        data = control.recv(4096)
+        if not data:
+            raise Left
+        for kind, payload in frames.Decoder().feed(data):
+            if kind == frames.SIGNAL:
+                self.send(frames.encode(kind, payload))
+
+
+class Qemu(Machine):
+    """Stock kvm_amd on QEMU's emulated SVM. The guest sees the host's files."""
+
+    backend = "qemu"
+
+    def start(self):
+        memory = guest_memory_mib()
+        files = self._start_virtiofsd()
+        ours, channel = socket.socketpair()
+        self.receive_fd = self.send_fd = self.cleanup.enter_context(ours).fileno()
+        with files, channel:
+            self.spawn(
+                [need("qemu-system-x86_64", "qemu-system-x86"),
+                 "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,-la57", "-smp", "2",
+                 "-m", str(memory), "-display", "none", "-nic", "none", "-no-reboot",
+                 "-nodefaults", "-serial", f"file:{self.scratch / 'kernel.log'}",
+                 "-object", f"memory-backend-memfd,id=m,size={memory}M,share=on",
+                 "-numa", "node,memdev=m",
+                 # First of the virtio devices, so that the guest finds it as vport0p1.
+                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=channel",
+                 "-chardev", f"socket,id=channel,fd={channel.fileno()}",
+                 "-device", "vhost-user-fs-pci,chardev=files,tag=host",
+                 "-chardev", f"socket,id=files,fd={files.fileno()}",
+                 "-kernel", self.kernel / "vmlinuz", "-initrd", self.initramfs,
+                 "-append", "console=ttyS0 panic=-1 quiet tsc=reliable clocksource=tsc "
+                            "muster.files=virtiofs"],
+                "qemu.log", pass_fds=(files.fileno(), channel.fileno()))
+
+    def _start_virtiofsd(self):
+        """Returns the socket over which QEMU speaks to it."""
+        path = str(self.scratch / "files")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(1)
+            command = [need("virtiofsd", "qemu-system-common"), f"--fd={listener.fileno()}",
+                       "-o", "source=/", "-o", "sandbox=chroot", "--rlimit-nofile=0"]
+            if os.geteuid() != 0:
+                # chroot takes a capability, which a user has in a name space of his own.
+                command = ["unshare", "--map-root-user", *command]
+            self.spawn(command, "virtiofsd.log", allow_many_files, pass_fds=(listener.fileno(),))
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(path)
+        return connection
