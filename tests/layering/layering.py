@@ -64,12 +64,18 @@ def line_of(text, offset):
     return text.count("\n", 0, offset) + 1
 
 
-def check_includes(path, layer, text):
+def is_ours(root, path, header):
+    """Whether a header in quotes is found in this tree."""
+    places = (root / path.parent, root / "src", root)
+    return header.startswith("muster/") or any((place / header).exists() for place in places)
+
+
+def check_includes(root, path, layer, text):
     for match in INCLUDE.finditer(text):
         kind, header = match.groups()
         where = f"{path}:{line_of(text, match.start())}"
         used = re.match(r"muster/(\w+)/", header)
-        if kind == '"':
+        if kind == '"' and is_ours(root, path, header):
             yield f"{where}: \"{header}\" is not of the form <muster/LAYER/...>"
         elif used and used.group(1) != layer and used.group(1) not in BELOW[layer]:
             yield f"{where}: {layer} includes <{header}>, which is not below it"
@@ -94,7 +100,7 @@ def check_sources(root):
                 continue
             text = file.read_text()
             path = file.relative_to(root)
-            yield from check_includes(path, layer, text)
+            yield from check_includes(root, path, layer, text)
             yield from check_sync(path, layer, text)
 
 

@@ -71,7 +71,11 @@ class Layering(unittest.TestCase):
         self.assertIn("<atomic>", self.source("src/apic/b.cc", "#include <atomic>\n"))
 
     def test_project_headers_are_included_by_layer(self):
-        self.assertIn("not of the form", self.source("src/vcpu/a.cc", '#include "a.h"\n'))
+        self.write("src/vcpu/run/a.h", "")
+        for header in ("a.h", "vcpu/run/a.h", "muster/vcpu/run/a.h"):
+            self.assertIn(f'src/vcpu/run/a.cc:1: "{header}" is not of the form',
+                          self.source("src/vcpu/run/a.cc", f'#include "{header}"\n'))
+        self.assertEqual(self.source("src/vcpu/run/a.cc", '#include "absl/status/status.h"\n'), "")
 
     def test_raw_primitives_stay_behind_the_seam(self):
         for code in ("std::atomic<int> x;", "std::mutex m;", "std::unique_lock l(m);",
