@@ -1,0 +1,148 @@
+#include <muster/vcpu/run/doorbell.h>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace muster::vcpu {
+
+// The two words of every hand-over are requests_ and execution_, and every access to them below is
+// seq_cst, so there is one order S of all of them.
+//
+// Ringer:  R1 requests_ |= r      R2 load execution_
+// Owner:   O1 execution_ = kGuest (or kParked)      O2 load requests_
+//
+// O2 before R1 in S: then O1 < O2 < R1 < R2, and R2 reads kGuest (kParked) or something later.
+//   - reads kGuest: the owner is in KVM_RUN, or on its way in or out. The ringer sets
+//     immediate_exit and sends the signal, which KVM_RUN answers with EINTR whether it comes
+//     before (the signal is pending, or immediate_exit is seen) or during.
+//   - reads kParked: the ringer bumps the wake word after R1. The owner read that word before O1,
+//     and sleeps only if it is unchanged.
+//   - reads kUser: the owner has left, and comes to another O1 and O2 after R2, hence after R1.
+// R1 before O2 in S: O2 reads r, and the owner does not enter.
+//
+// Clearing immediate_exit: LeaveGuest stores kUser, then exchanges the byte, then the run loop
+// loads requests_ before it can enter again. A plain store could wait in the store buffer past
+// that load, and wipe out the 1 of a ringer whose request the load has missed. The exchange
+// drains the buffer: a ringer that sets the byte before it has published before it, and the load
+// sees that; one that sets it after leaves a 1, and the next KVM_RUN returns at once.
+//
+// One signal is enough: whoever turns immediate_exit from 0 to 1 sends it, always. A second ringer
+// that finds 1 may rely on it: either the owner has not cleared the byte, and that signal ends
+// the KVM_RUN that it is in; or it has cleared it, and reads requests_ afterwards.
+
+Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
+    : immediate_exit_(*immediate_exit), kick_signal_(kick_signal) {}
+
+void Doorbell::Ring(uint32_t requests) {
+  requests_.FetchOr(requests, std::memory_order_seq_cst);
+  switch (execution()) {
+    case Execution::kGuest:
+      Kick();
+      break;
+    case Execution::kParked:
+    case Execution::kBorrowed:
+      spot_.Wake();
+      break;
+    case Execution::kFree:
+    case Execution::kUser:
+      break;
+  }
+}
+
+void Doorbell::Kick() {
+  // Release() stores kFree, then waits for kickers_ to be 0: either that wait sees this increment,
+  // or the load below sees kFree. Both sides are seq_cst.
+  kickers_.FetchAdd(1, std::memory_order_seq_cst);
+  if (execution() == Execution::kGuest &&
+      immediate_exit_.Exchange(1, std::memory_order_seq_cst) == 0) {
+    // Relaxed: a statistic.
+    kicks_.FetchAdd(1, std::memory_order_relaxed);
+    // Relaxed: written in Claim, before the kGuest that was just read.
+    syscall(SYS_tgkill, getpid(), thread_.Load(std::memory_order_relaxed), kick_signal_);
+  }
+  // Release: the signal is in the thread's queue before Release() can see 0.
+  kickers_.FetchSub(1, std::memory_order_release);
+}
+
+bool Doorbell::TryBorrow() {
+  for (const Execution idle : {Execution::kParked, Execution::kFree}) {
+    Execution expected = idle;
+    if (execution_.CompareExchange(expected, Execution::kBorrowed, std::memory_order_seq_cst)) {
+      before_borrow_ = idle;
+      return true;
+    }
+  }
+  return false;
+}
+
+void Doorbell::GiveBack() {
+  execution_.Store(before_borrow_, std::memory_order_seq_cst);
+  // Only an owner that waits for this is woken; one that is merely parked sleeps on. TakeBack
+  // stores the flag, then loads execution_: one of the two sees the other's store.
+  if (owner_waits_.Load(std::memory_order_seq_cst)) spot_.Wake();
+}
+
+void Doorbell::TakeBack() {
+  owner_waits_.Store(true, std::memory_order_seq_cst);
+  for (;;) {
+    const uint32_t seen = spot_.Prepare();
+    if (execution() != Execution::kBorrowed) break;
+    spot_.Park(seen);
+  }
+  owner_waits_.Store(false, std::memory_order_seq_cst);
+}
+
+bool Doorbell::Claim(pid_t thread) {
+  for (;;) {
+    Execution expected = Execution::kFree;
+    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst)) {
+      // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
+      thread_.Store(thread, std::memory_order_relaxed);
+      return true;
+    }
+    if (expected != Execution::kBorrowed) return false;
+    TakeBack();
+  }
+}
+
+void Doorbell::Release() {
+  execution_.Store(Execution::kFree, std::memory_order_seq_cst);
+  // At most as long as another thread needs for one tgkill.
+  while (kickers_.Load(std::memory_order_seq_cst) != 0) sync::Yield();
+}
+
+bool Doorbell::EnterGuest() {
+  execution_.Store(Execution::kGuest, std::memory_order_seq_cst);
+  if (requests() == 0) return true;
+  execution_.Store(Execution::kUser, std::memory_order_seq_cst);
+  return false;
+}
+
+bool Doorbell::LeaveGuest() {
+  execution_.Store(Execution::kUser, std::memory_order_seq_cst);
+  return immediate_exit_.Exchange(0, std::memory_order_seq_cst) != 0;
+}
+
+void Doorbell::ForceExit() {
+  // Relaxed: KVM reads it in this thread's own system call.
+  immediate_exit_.Store(1, std::memory_order_relaxed);
+}
+
+void Doorbell::ClearForcedExit() {
+  // A ringer that read kGuest before the last LeaveGuest may have found this 1 and sent nothing.
+  // Its request was published before, and is read after this exchange: see the top of this file.
+  immediate_exit_.Exchange(0, std::memory_order_seq_cst);
+}
+
+void Doorbell::Park() {
+  const uint32_t seen = spot_.Prepare();
+  execution_.Store(Execution::kParked, std::memory_order_seq_cst);
+  if (requests() == 0) spot_.Park(seen);
+  for (;;) {
+    Execution expected = Execution::kParked;
+    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst)) return;
+    TakeBack();
+  }
+}
+
+}  // namespace muster::vcpu

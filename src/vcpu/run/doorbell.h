@@ -1,0 +1,99 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include <muster/rendezvous/sync.h>
+
+namespace muster::vcpu {
+
+// Why a vCPU must leave the guest or its sleep, as bits of one word, so that the run loop finds
+// out by one load.
+enum Request : uint32_t {
+  kRequestMail = 1u << 0,   // vectors were posted in the mailbox
+  kRequestNmi = 1u << 1,    // an NMI was posted
+  kRequestTimer = 1u << 2,  // the clock says that a deadline has passed
+  kRequestMeet = 1u << 3,   // a rendezvous has published a function
+  kRequestReset = 1u << 4,  // INIT or SIPI changed the models; registers are to follow
+  kRequestStop = 1u << 5,   // Run returns, for good
+};
+
+// Who holds the vCPU: its run lock.
+enum class Execution : uint32_t {
+  kFree,      // no thread is inside Run
+  kUser,      // its thread runs the library's code
+  kGuest,     // its thread is in KVM_RUN, or about to be
+  kParked,    // its thread sleeps: halted, or waiting for SIPI
+  kBorrowed,  // another thread acts for it, while it is free or parked
+};
+
+// One vCPU's request word, its run lock, and the kick that ties them: whoever rings makes the
+// vCPU look at its requests soon, wherever it is. docs/architecture.md, "The kick".
+class Doorbell {
+ public:
+  // `immediate_exit` is the byte in the vCPU's kvm_run page.
+  Doorbell(uint8_t* immediate_exit, int kick_signal);
+
+  // ---- any thread ----
+
+  void Ring(uint32_t requests);
+
+  // Takes the run lock of a vCPU whose thread is parked or outside Run. False: it is elsewhere.
+  // The borrower holds it briefly: the owner waits for it.
+  bool TryBorrow();
+  void GiveBack();
+
+  Execution execution() const { return execution_.Load(std::memory_order_seq_cst); }
+  uint64_t kicks() const {
+    // Relaxed: a statistic.
+    return kicks_.Load(std::memory_order_relaxed);
+  }
+
+  // ---- the owner's thread ----
+
+  // Enters Run: false when another thread is inside. Waits for a borrower.
+  bool Claim(pid_t thread);
+  // Leaves Run. When this returns no kick is on its way to this thread's signal queue.
+  void Release();
+
+  uint32_t requests() const { return requests_.Load(std::memory_order_seq_cst); }
+  // Clears `mask` and returns which of it was set. Everything that its ringers wrote is visible.
+  uint32_t Take(uint32_t mask) {
+    return requests_.FetchAnd(~mask, std::memory_order_seq_cst) & mask;
+  }
+
+  // Announces KVM_RUN. False: something was requested; the vCPU has not left user code.
+  bool EnterGuest();
+  // After KVM_RUN. True when someone kicked: the signal is pending, or about to be.
+  bool LeaveGuest();
+
+  // Makes the next KVM_RUN finish a half-done exit and return EINTR; call ClearForcedExit after.
+  // The vCPU stays in user code meanwhile.
+  void ForceExit();
+  void ClearForcedExit();
+
+  // Sleeps until something is requested; may return early.
+  void Park();
+
+ private:
+  // Sends the signal, unless another ringer has since the last entry.
+  void Kick();
+  // Waits until no other thread acts for this vCPU.
+  void TakeBack();
+
+  sync::Atomic<uint32_t> requests_{0};
+  sync::Atomic<Execution> execution_{Execution::kFree};
+  sync::AtomicRef<uint8_t> immediate_exit_;
+  sync::ParkingSpot spot_;
+  sync::Atomic<bool> owner_waits_{false};  // for a borrower
+
+  // Threads between reading kGuest and having sent their signal. Release waits for none.
+  sync::Atomic<uint32_t> kickers_{0};
+  sync::Atomic<pid_t> thread_{0};
+  sync::Atomic<uint64_t> kicks_{0};
+  Execution before_borrow_ = Execution::kFree;  // the borrower's
+  const int kick_signal_;
+};
+
+}  // namespace muster::vcpu
