@@ -31,7 +31,7 @@ namespace muster::vcpu {
 // the KVM_RUN that it is in; or it has cleared it, and reads requests_ afterwards.
 
 Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
-    : immediate_exit_(*immediate_exit), kick_signal_(kick_signal) {}
+    : immediate_exit_(*immediate_exit), process_(getpid()), kick_signal_(kick_signal) {}
 
 void Doorbell::Ring(uint32_t requests) {
   requests_.FetchOr(requests, std::memory_order_seq_cst);
@@ -58,21 +58,22 @@ void Doorbell::Kick() {
     // Relaxed: a statistic.
     kicks_.FetchAdd(1, std::memory_order_relaxed);
     // Relaxed: written in Claim, before the kGuest that was just read.
-    syscall(SYS_tgkill, getpid(), thread_.Load(std::memory_order_relaxed), kick_signal_);
+    syscall(SYS_tgkill, process_, thread_.Load(std::memory_order_relaxed), kick_signal_);
   }
   // Release: the signal is in the thread's queue before Release() can see 0.
   kickers_.FetchSub(1, std::memory_order_release);
 }
 
-bool Doorbell::TryBorrow() {
+Execution Doorbell::TryBorrow() {
   for (const Execution idle : {Execution::kParked, Execution::kFree}) {
     Execution expected = idle;
-    if (execution_.CompareExchange(expected, Execution::kBorrowed, std::memory_order_seq_cst)) {
+    if (execution_.CompareExchange(expected, Execution::kBorrowed, std::memory_order_seq_cst,
+                                   std::memory_order_seq_cst)) {
       before_borrow_ = idle;
-      return true;
+      return idle;
     }
   }
-  return false;
+  return Execution::kBorrowed;
 }
 
 void Doorbell::GiveBack() {
@@ -95,7 +96,8 @@ void Doorbell::TakeBack() {
 bool Doorbell::Claim(pid_t thread) {
   for (;;) {
     Execution expected = Execution::kFree;
-    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst)) {
+    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
+                                   std::memory_order_seq_cst)) {
       // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
       thread_.Store(thread, std::memory_order_relaxed);
       return true;
@@ -134,13 +136,13 @@ void Doorbell::ClearForcedExit() {
   immediate_exit_.Exchange(0, std::memory_order_seq_cst);
 }
 
-void Doorbell::Park() {
-  const uint32_t seen = spot_.Prepare();
-  execution_.Store(Execution::kParked, std::memory_order_seq_cst);
-  if (requests() == 0) spot_.Park(seen);
+void Doorbell::Unpark() {
   for (;;) {
     Execution expected = Execution::kParked;
-    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst)) return;
+    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
+                                   std::memory_order_seq_cst)) {
+      return;
+    }
     TakeBack();
   }
 }

@@ -39,9 +39,9 @@ class Doorbell {
 
   void Ring(uint32_t requests);
 
-  // Takes the run lock of a vCPU whose thread is parked or outside Run. False: it is elsewhere.
-  // The borrower holds it briefly: the owner waits for it.
-  bool TryBorrow();
+  // Takes the run lock of a vCPU whose thread is parked or outside Run, and says which; kBorrowed
+  // where that failed. The borrower holds it briefly: the owner waits for it.
+  Execution TryBorrow();
   void GiveBack();
 
   Execution execution() const { return execution_.Load(std::memory_order_seq_cst); }
@@ -73,12 +73,23 @@ class Doorbell {
   void ForceExit();
   void ClearForcedExit();
 
-  // Sleeps until something is requested; may return early.
-  void Park();
+  // Sleeps until something is requested; may return early. `parked()` is called once the vCPU can
+  // be borrowed, on this thread, and must not touch what a borrower may.
+  template <typename Parked>
+  void Park(Parked&& parked) {
+    const uint32_t seen = spot_.Prepare();
+    execution_.Store(Execution::kParked, std::memory_order_seq_cst);
+    if (requests() == 0) {
+      parked();
+      spot_.Park(seen);
+    }
+    Unpark();
+  }
 
  private:
   // Sends the signal, unless another ringer has since the last entry.
   void Kick();
+  void Unpark();
   // Waits until no other thread acts for this vCPU.
   void TakeBack();
 
@@ -91,6 +102,7 @@ class Doorbell {
   // Threads between reading kGuest and having sent their signal. Release waits for none.
   sync::Atomic<uint32_t> kickers_{0};
   sync::Atomic<pid_t> thread_{0};
+  const pid_t process_;
   sync::Atomic<uint64_t> kicks_{0};
   Execution before_borrow_ = Execution::kFree;  // the borrower's
   const int kick_signal_;

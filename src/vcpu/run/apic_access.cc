@@ -1,0 +1,85 @@
+// Between a vCPU's local APIC and everything around it: what the APIC wants done, the mail that
+// comes in, the timer, and KVM's copy of IA32_APIC_BASE.
+
+#include <x86intrin.h>
+
+#include <algorithm>
+
+#include <muster/vcpu/run/vcpu_core.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+apic::Now VcpuCore::Now() {
+  return {.ns = vm_.clock().NowNs(),
+          .tsc = static_cast<uint64_t>(static_cast<int64_t>(__rdtsc()) + tsc_offset_)};
+}
+
+absl::Status VcpuCore::Perform(const apic::Effects& effects) {
+  // First what others must see before the access is done: a message that they send in answer to
+  // ours finds the new identity.
+  if (effects.identity_changed) vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  if (effects.timer_changed) ArmTimer();
+  if (effects.nmi) nmi_pending_ = true;
+  if (effects.eoi) Trace(EventKind::kEoi, *effects.eoi);
+  if (effects.init) {
+    const absl::Status status = vm_.Init(cpu_, rendezvous::CpuSet{cpu_});
+    if (!status.ok()) return status;
+  }
+  if (!effects.ipi) return absl::OkStatus();
+  ++counters_.ipis_sent;
+  if (ring_.enabled()) {
+    Trace(EventKind::kPost, effects.ipi->message.vector, effects.ipi->message.destination);
+  }
+  return vm_.fabric().SendIpi(cpu_, *effects.ipi);
+}
+
+// Before each APIC access, and before each entry: an access that changes what the APIC accepts
+// must not decide over mail that came first.
+void VcpuCore::DrainMail() {
+  if (doorbell_.Take(kRequestMail) == 0) return;
+  mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) {
+    switch (lapic_.Accept(vector, trigger)) {
+      case apic::Lapic::Accepted::kNew:
+        ++counters_.mail_accepted;
+        break;
+      case apic::Lapic::Accepted::kMerged:
+        ++counters_.mail_merged;
+        break;
+      case apic::Lapic::Accepted::kDiscarded:
+        ++counters_.mail_discarded;
+        break;
+    }
+  });
+}
+
+void VcpuCore::ArmTimer() {
+  uint64_t wanted = Clock::kNever;
+  if (const std::optional<apic::Deadline> deadline = lapic_.NextDeadline()) {
+    wanted = deadline->value;
+    if (deadline->clock == apic::Deadline::Clock::kTsc) {
+      const apic::Now now = Now();
+      const uint64_t ticks = deadline->value > now.tsc ? deadline->value - now.tsc : 0;
+      // 128 bits: a deadline may be centuries away. Rounded up: early would be no expiry.
+      const unsigned __int128 ns =
+          (static_cast<unsigned __int128>(ticks) * 1'000'000 + tsc_khz_ - 1) / tsc_khz_;
+      wanted = now.ns + static_cast<uint64_t>(std::min<unsigned __int128>(ns, UINT64_MAX / 4));
+    }
+  }
+  if (stepper_.exhausted()) wanted = std::min(wanted, vm_.clock().NowNs() + Stepper::kPollNs);
+  if (wanted == armed_) return;
+  armed_ = wanted;
+  vm_.clock().Arm(cpu_, wanted);
+}
+
+// CPUID.1:EDX.APIC follows IA32_APIC_BASE.EN in KVM's copy.
+absl::Status VcpuCore::MirrorApicBase() {
+  apic_base_stale_ = false;
+  absl::StatusOr<kvm_sregs> sregs = handle_.GetSregs();
+  if (!sregs.ok()) return sregs.status();
+  std::fill(std::begin(sregs->interrupt_bitmap), std::end(sregs->interrupt_bitmap), 0);
+  sregs->apic_base = lapic_.apic_base();
+  return handle_.SetSregs(*sregs);
+}
+
+}  // namespace muster::vcpu

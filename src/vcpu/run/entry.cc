@@ -1,0 +1,90 @@
+// What goes into the guest with the next entry: CR8, NMI, the highest deliverable vector, or the
+// wish to be told when one can be taken.
+//
+// A vector is queued only where KVM says ready_for_interrupt_injection and IF is set at an exit
+// that is wholly done, one for each entry. KVM itself checks neither, and VMX fails the entry
+// (SDM "Checks on Guest RIP, RFLAGS, and SSP": an external interrupt needs IF = 1, and "Checks on
+// Guest Non-Register State": no blocking by STI or MOV SS).
+
+#include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/run/vcpu_core.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+namespace {
+
+// The events in the page are KVM's own, from the last exit, with this much added. KVM takes them
+// as a whole.
+void QueueEvents(kvm_run& run) { run.kvm_dirty_regs |= KVM_SYNC_X86_EVENTS; }
+
+}  // namespace
+
+absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
+  const std::optional<uint8_t> vector = lapic_.Deliverable();
+  // An injection must not meet an exit that is half done: where finishing it raises an exception,
+  // the vector would be lost or run inside the exception's handler.
+  if (half_done_ && (vector || nmi_pending_)) return Entry::kFinishFirst;
+
+  run().cr8 = lapic_.cr8();
+  vm_.fabric().table().PublishPriority(cpu_, lapic_.ppr());
+
+  if (nmi_pending_) {
+    // One in service and one latched is all that a processor holds: a third merges.
+    nmi_pending_ = false;
+    ++counters_.nmis_injected;
+    Trace(EventKind::kNmi);
+    run().s.regs.events.nmi.pending = 1;
+    run().s.regs.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+    QueueEvents(run());
+  }
+
+  run().request_interrupt_window = 0;
+  if (!vector) {
+    // Lowering CR8 may not exit. Where it does not, an open window is reported now and then even
+    // if it is useless, and that is the moment to look at CR8.
+    if (MaskedByTprOnly() && !vm_.traits().set_tpr_exits) run().request_interrupt_window = 1;
+    stepper_.Refill();
+    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
+    return Entry::kReady;
+  }
+
+  const bool queued = (run().kvm_dirty_regs & KVM_SYNC_X86_EVENTS) != 0 &&
+                      run().s.regs.events.interrupt.injected != 0;
+  if (run().ready_for_interrupt_injection && run().if_flag && !queued) {
+    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
+    Inject(*vector);
+    stepper_.Refill();
+    run().request_interrupt_window = lapic_.Deliverable().has_value();
+    return Entry::kReady;
+  }
+
+  run().request_interrupt_window = 1;
+  if (vm_.traits().exact_windows) return Entry::kReady;
+  if (stepper_.exhausted()) {
+    ArmTimer();  // and with it the poll that refills the budget
+    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
+  } else if (const absl::Status status = stepper_.Arm(handle_, vm_.memory()); !status.ok()) {
+    return status;
+  }
+  return Entry::kReady;
+}
+
+void VcpuCore::Inject(uint8_t vector) {
+  lapic_.Acknowledge(vector);
+  ++counters_.injected;
+  Trace(EventKind::kInject, vector);
+  auto& interrupt = run().s.regs.events.interrupt;
+  interrupt.injected = 1;
+  interrupt.nr = vector;
+  interrupt.soft = 0;
+  QueueEvents(run());
+}
+
+bool VcpuCore::MaskedByTprOnly() const {
+  const std::optional<uint8_t> pending = lapic_.irr().Highest();
+  if (!pending) return false;
+  const int in_service = lapic_.isr().Highest().value_or(0) >> 4;
+  return (*pending >> 4) > in_service;
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,151 @@
+// What a return of KVM_RUN means. Nothing: handled here, the loop goes on. An Exit: for the caller
+// of Run.
+
+#include <fmt/format.h>
+
+#include <muster/apic/lapic_regs.h>
+#include <muster/vcpu/run/vcpu_core.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+namespace {
+
+bool IsApicMsr(uint32_t index) {
+  return (index >= apic::kMsrX2ApicFirst && index <= apic::kMsrX2ApicLast) ||
+         index == apic::kMsrApicBase || index == apic::kMsrTscDeadline;
+}
+
+}  // namespace
+
+std::optional<Exit> VcpuCore::HandleExit() {
+  kvm_run& r = run();
+  switch (r.exit_reason) {
+    case KVM_EXIT_IO: {
+      ++counters_.port_exits;
+      half_done_ = true;
+      Trace(EventKind::kExit, r.exit_reason, r.io.port);
+      uint8_t* data = reinterpret_cast<uint8_t*>(&r) + r.io.data_offset;
+      return PortExit{.port = r.io.port,
+                      .size = r.io.size,
+                      .count = r.io.count,
+                      .is_write = r.io.direction == KVM_EXIT_IO_OUT,
+                      .data = {data, size_t{r.io.size} * r.io.count}};
+    }
+    case KVM_EXIT_MMIO:
+      ++counters_.mmio_exits;
+      half_done_ = true;
+      Trace(EventKind::kExit, r.exit_reason, r.mmio.phys_addr);
+      return HandleMmio();
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR:
+      ++counters_.msr_exits;
+      half_done_ = true;
+      Trace(EventKind::kExit, r.exit_reason, r.msr.index);
+      return HandleMsr();
+    case KVM_EXIT_HLT:
+      ++counters_.hlt_exits;
+      Trace(EventKind::kExit, r.exit_reason);
+      // An NMI that KVM still holds completes the HLT.
+      if (r.s.regs.events.nmi.pending == 0) Move(RunEvent::kHlt);
+      return std::nullopt;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+      ++counters_.window_exits;
+      return std::nullopt;
+    case KVM_EXIT_SET_TPR:
+      ++counters_.tpr_exits;
+      return std::nullopt;
+    case KVM_EXIT_DEBUG:
+      ++counters_.debug_exits;
+      ++counters_.steps;
+      stepper_.Stepped();
+      return std::nullopt;
+    case KVM_EXIT_INTR:
+      ++counters_.interrupted;
+      return std::nullopt;
+    case KVM_EXIT_SHUTDOWN:
+      ++counters_.other_exits;
+      return Fault(GuestFaultExit::Kind::kTripleFault, 0);
+    case KVM_EXIT_FAIL_ENTRY:
+      ++counters_.other_exits;
+      return Fault(GuestFaultExit::Kind::kEntryFailure,
+                   r.fail_entry.hardware_entry_failure_reason);
+    case KVM_EXIT_INTERNAL_ERROR:
+      ++counters_.other_exits;
+      return HandleInternalError();
+    default:
+      ++counters_.other_exits;
+      return Fault(GuestFaultExit::Kind::kUnexpectedExit, r.exit_reason);
+  }
+}
+
+std::optional<Exit> VcpuCore::HandleMmio() {
+  kvm_run& r = run();
+  const std::span<uint8_t> data(r.mmio.data, std::min<size_t>(r.mmio.len, sizeof(r.mmio.data)));
+  const std::optional<uint64_t> page = lapic_.MmioPage();
+  if (!page || r.mmio.phys_addr < *page || r.mmio.phys_addr - *page >= apic::kLapicPageSize) {
+    return MmioExit{
+        .address = r.mmio.phys_addr, .is_write = r.mmio.is_write != 0, .data = data};
+  }
+  ++counters_.apic_accesses;
+  DrainMail();
+  const auto offset = static_cast<uint32_t>(r.mmio.phys_addr - *page);
+  if (!r.mmio.is_write) {
+    lapic_.MmioRead(offset, data, Now());
+    return std::nullopt;
+  }
+  const absl::Status status = Perform(lapic_.MmioWrite(offset, data, Now()));
+  if (!status.ok()) return Fail(status);
+  return std::nullopt;
+}
+
+std::optional<Exit> VcpuCore::HandleMsr() {
+  kvm_run& r = run();
+  const bool is_write = r.exit_reason == KVM_EXIT_X86_WRMSR;
+  r.msr.error = 1;
+  if (!IsApicMsr(r.msr.index)) {
+    // The padding-free layout of kvm_run.msr aligns data to 8 bytes: the pointer is good.
+    return MsrExit{.index = r.msr.index,
+                   .is_write = is_write,
+                   .value = reinterpret_cast<uint64_t*>(&r.msr.data),
+                   .fault = &r.msr.error};
+  }
+  ++counters_.apic_accesses;
+  DrainMail();
+  if (!is_write) {
+    const std::optional<uint64_t> value = lapic_.MsrRead(r.msr.index, Now());
+    if (value) {
+      r.msr.data = *value;
+      r.msr.error = 0;
+    }
+    return std::nullopt;
+  }
+  const std::optional<apic::Effects> effects =
+      lapic_.MsrWrite(r.msr.index, r.msr.data, Now());
+  if (!effects) return std::nullopt;
+  r.msr.error = 0;
+  if (const absl::Status status = Perform(*effects); !status.ok()) return Fail(status);
+  if (effects->page_changed) {
+    apic_base_stale_ = true;
+    if (const auto page = lapic_.MmioPage(); page && vm_.memory().Contains(*page)) {
+      return Fault(GuestFaultExit::Kind::kApicOverRam, *page);
+    }
+  }
+  return std::nullopt;
+}
+
+Exit VcpuCore::HandleInternalError() {
+  kvm_run& r = run();
+  if (r.internal.suberror != KVM_INTERNAL_ERROR_EMULATION) {
+    return Fault(GuestFaultExit::Kind::kUnexpectedExit,
+                 uint64_t{r.exit_reason} | uint64_t{r.internal.suberror} << 32);
+  }
+  std::span<const uint8_t> bytes;
+  if (r.emulation_failure.ndata >= 1 &&
+      (r.emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) != 0) {
+    bytes = {r.emulation_failure.insn_bytes,
+             std::min<size_t>(r.emulation_failure.insn_size, sizeof(r.emulation_failure.insn_bytes))};
+  }
+  return Fault(GuestFaultExit::Kind::kEmulationFailure, r.internal.suberror, bytes);
+}
+
+}  // namespace muster::vcpu

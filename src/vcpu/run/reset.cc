@@ -1,0 +1,93 @@
+// INIT, SIPI and the first start. The models change inside a rendezvous with the vCPU, so that
+// reset and wait-for-SIPI are one step to everybody else; KVM's registers follow here, on the
+// owner's thread, before it enters the guest again.
+
+#include <muster/vcpu/run/vcpu_core.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+void VcpuCore::AcceptInit() {
+  ++counters_.inits;
+  Trace(EventKind::kInit);
+  lapic_.Init();
+  // Nothing that was on its way to the earlier life arrives in the next.
+  doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
+  mailbox_.Drain([this](uint8_t, apic::TriggerMode) { ++counters_.mail_discarded; });
+  nmi_pending_ = false;
+  vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  ArmTimer();
+  Move(bootstrap() ? RunEvent::kInitBsp : RunEvent::kInitAp);
+  reset_ = Reset::kInit;
+  // A waiting processor has nothing to do; the bootstrap processor goes to its reset vector.
+  if (bootstrap()) doorbell_.Ring(kRequestReset);
+}
+
+void VcpuCore::AcceptStartup(uint8_t vector) {
+  if (!Move(RunEvent::kStartup)) {
+    ++counters_.startups_dropped;
+    return;
+  }
+  ++counters_.startups;
+  Trace(EventKind::kSipi, vector);
+  startup_vector_ = vector;
+  reset_ = Reset::kStartup;
+  doorbell_.Ring(kRequestReset);
+}
+
+void VcpuCore::SetStart(const StartState& start) {
+  start_ = start;
+  reset_ = Reset::kStart;
+}
+
+void VcpuCore::ForgetKvmState() {
+  run().kvm_dirty_regs = 0;
+  run().request_interrupt_window = 0;
+  run().cr8 = 0;
+  stepper_.Forget();
+}
+
+absl::Status VcpuCore::ApplyReset() {
+  const absl::StatusOr<kvm_sregs> before = handle_.GetSregs();
+  if (!before.ok()) return before.status();
+
+  Registers next{};
+  switch (reset_) {
+    case Reset::kNone:
+      return absl::OkStatus();
+    case Reset::kStart: {
+      const absl::StatusOr<Registers> start = AtStart(start_, *before, signature_);
+      if (!start.ok()) return start.status();
+      next = *start;
+      break;
+    }
+    case Reset::kPowerUp:
+      next = AfterPowerUp(*before, signature_);
+      break;
+    case Reset::kInit:
+      next = AfterInit(*before, signature_);
+      break;
+    case Reset::kStartup:
+      next = AfterInit(*before, signature_);
+      ApplySipi(startup_vector_, next);
+      break;
+  }
+  reset_ = Reset::kNone;
+  ForgetKvmState();
+  next.sregs.apic_base = lapic_.apic_base();
+  apic_base_stale_ = false;
+  for (const absl::Status& status :
+       {handle_.SetSregs(next.sregs), handle_.SetRegs(next.regs),
+        handle_.SetEvents(EventsAfterInit()), handle_.SetDebugRegs(DebugRegsAfterInit()),
+        handle_.SetGuestDebug({})}) {
+    if (!status.ok()) return status;
+  }
+  entered_ = true;
+  // if_flag and ready_for_interrupt_injection are still those of the earlier life.
+  doorbell_.ForceExit();
+  const int error = RunKvm();
+  doorbell_.ClearForcedExit();
+  return error == EINTR ? absl::OkStatus() : IoctlError("KVM_RUN", error, cpu_);
+}
+
+}  // namespace muster::vcpu

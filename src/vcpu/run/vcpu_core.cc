@@ -1,0 +1,207 @@
+#include <muster/vcpu/run/vcpu_core.h>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/run/session.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConfig& lapic,
+                   uint32_t signature, size_t trace_events, int kick_signal)
+    : vm_(vm),
+      cpu_(cpu),
+      signature_(signature),
+      kick_signal_(kick_signal),
+      handle_(std::move(handle)),
+      doorbell_(&handle_.run().immediate_exit, kick_signal),
+      lapic_(lapic),
+      state_(cpu == 0 ? RunState::kRunning : RunState::kWaitForSipi),
+      reset_(cpu == 0 ? Reset::kPowerUp : Reset::kNone),
+      ring_(trace_events) {
+  sigfillset(&guest_mask_);  // differs from every thread's, in that the kick is blocked
+  run().kvm_valid_regs = KVM_SYNC_X86_EVENTS;
+}
+
+Exit VcpuCore::Run() {
+  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  if (!session.status().ok()) return HostErrorExit{session.status()};
+  if (state_ == RunState::kOffline) {
+    return HostErrorExit{
+        absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
+  }
+  // Asked for while no thread was here.
+  if (vm_.rendezvous().Pending(cpu_)) {
+    if (std::optional<Exit> exit = Meet()) return *std::move(exit);
+  }
+  for (;;) {
+    if (const uint32_t requests = doorbell_.requests()) {
+      if (std::optional<Exit> exit = ServeRequests(requests)) return *std::move(exit);
+      continue;
+    }
+    if (half_done_ && reset_ != Reset::kNone) {
+      if (std::optional<Exit> exit = FinishExit()) return *std::move(exit);
+      continue;
+    }
+    if (state_ == RunState::kHalted && CanTakeInterrupt()) Move(RunEvent::kWake);
+    if (state_ != RunState::kRunning) {
+      Sleep();
+      if (vm_.rendezvous().Pending(cpu_)) {
+        if (std::optional<Exit> exit = Meet()) return *std::move(exit);
+      }
+      continue;
+    }
+    if (std::optional<Exit> exit = EnterOnce()) return *std::move(exit);
+  }
+}
+
+// Entry n of the guest and the exit that ends it.
+std::optional<Exit> VcpuCore::EnterOnce() {
+  if (reset_ != Reset::kNone) {
+    if (const absl::Status status = ApplyReset(); !status.ok()) return Fail(status);
+  }
+  if (apic_base_stale_) {
+    if (half_done_) return FinishExit();
+    if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(status);
+  }
+  const absl::StatusOr<Entry> entry = PrepareEntry();
+  if (!entry.ok()) return Fail(entry.status());
+  if (*entry == Entry::kFinishFirst) return FinishExit();
+
+  // Whatever was requested up to here, and not seen, makes this fail; what comes later kicks.
+  if (!doorbell_.EnterGuest()) return std::nullopt;
+  const int error = RunKvm();
+  const bool kicked = doorbell_.LeaveGuest();
+  if (kicked || error == EINTR) SwallowKick(kick_signal_);
+  if (error == 0) return HandleExit();
+  if (error != EINTR && error != EAGAIN) return Fail(IoctlError("KVM_RUN", error, cpu_));
+  ++counters_.interrupted;
+  if (doorbell_.requests() == 0) ++counters_.stray_kicks;
+  return std::nullopt;
+}
+
+int VcpuCore::RunKvm() {
+  const uint8_t cr8 = static_cast<uint8_t>(run().cr8);
+  const int error = handle_.RunOnce();
+  ++counters_.entries;
+  half_done_ = false;
+  stepper_.AfterRun(run());
+  // The guest's own MOV to CR8. CR8 has TPR[7:4] alone: what it did not change stays whole.
+  if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
+  return error;
+}
+
+std::optional<Exit> VcpuCore::FinishExit() {
+  doorbell_.ForceExit();
+  const int error = RunKvm();
+  doorbell_.ClearForcedExit();
+  // 0: the second half of a read-modify-write, or of an access across pages, with its own effect.
+  if (error == 0) return HandleExit();
+  ++counters_.interrupted;
+  if (error != EINTR) return Fail(IoctlError("KVM_RUN", error, cpu_));
+  return std::nullopt;
+}
+
+std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
+  if (requests & kRequestStop) {
+    // Never taken: a vCPU that is stopped stays so. Whoever waits for it waits no longer.
+    vm_.Left(cpu_);
+    return StoppedExit{};
+  }
+  if (doorbell_.Take(kRequestMeet) != 0) {
+    if (std::optional<Exit> exit = Meet()) return exit;
+  }
+  doorbell_.Take(kRequestReset);
+  DrainMail();
+  if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
+  if (doorbell_.Take(kRequestTimer) != 0) {
+    ++counters_.timer_expiries;
+    armed_ = Clock::kNever;
+    stepper_.Refill();
+    const absl::Status status = Perform(lapic_.TimerExpired(Now()));
+    if (!status.ok()) return Fail(status);
+    ArmTimer();
+  }
+  return std::nullopt;
+}
+
+std::optional<Exit> VcpuCore::Meet() {
+  const absl::StatusOr<rendezvous::Served> served = vm_.rendezvous().Serve(cpu_);
+  if (!served.ok()) return Fail(served.status());
+  return std::nullopt;
+}
+
+bool VcpuCore::CanTakeInterrupt() const {
+  return nmi_pending_ || (handle_.run().if_flag && lapic_.Deliverable().has_value());
+}
+
+void VcpuCore::Sleep() {
+  ++counters_.parks;
+  VmCore& vm = vm_;
+  bool counted = false;
+  doorbell_.Park([&vm, &counted] {
+    counted = true;
+    vm.FellAsleep();
+  });
+  if (counted) vm.WokeUp();
+}
+
+bool VcpuCore::CanBeActedFor() const {
+  return !half_done_ && reset_ != Reset::kStart &&
+         (state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
+}
+
+bool VcpuCore::AsleepForGood() const {
+  if (state_ == RunState::kOffline) return true;
+  if (state_ == RunState::kRunning || doorbell_.requests() != 0) return false;
+  if (state_ == RunState::kWaitForSipi) return true;
+  return !CanTakeInterrupt() && !lapic_.NextDeadline();
+}
+
+void VcpuCore::Post(uint8_t vector, apic::TriggerMode trigger) {
+  mailbox_.Post(vector, trigger);
+  doorbell_.Ring(kRequestMail);
+}
+
+void VcpuCore::PostSmi() {
+  // Relaxed: a statistic. There is no SMM here.
+  smis_.FetchAdd(1, std::memory_order_relaxed);
+}
+
+void VcpuCore::AsFirmwareLeaves(bool x2apic) {
+  lapic_.AsFirmwareLeaves(x2apic);
+  apic_base_stale_ = true;
+  vm_.fabric().table().Publish(cpu_, lapic_.identity());
+}
+
+bool VcpuCore::Move(RunEvent event) {
+  const RunState before = state_;
+  if (!Transition(state_, event)) return false;
+  if (before != state_) {
+    Trace(EventKind::kState, static_cast<uint64_t>(before), static_cast<uint64_t>(state_));
+  }
+  return true;
+}
+
+void VcpuCore::Trace(EventKind kind, uint64_t a, uint64_t b) {
+  if (ring_.enabled()) ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b);
+}
+
+Exit VcpuCore::Fail(absl::Status status) {
+  Move(RunEvent::kOffline);
+  vm_.Left(cpu_);
+  return HostErrorExit{std::move(status)};
+}
+
+Exit VcpuCore::Fault(GuestFaultExit::Kind kind, uint64_t detail, std::span<const uint8_t> bytes) {
+  Move(RunEvent::kOffline);
+  vm_.Left(cpu_);
+  const absl::StatusOr<kvm_regs> regs = handle_.GetRegs();
+  return GuestFaultExit{
+      .kind = kind, .detail = detail, .rip = regs.ok() ? regs->rip : 0, .bytes = bytes};
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <signal.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include <muster/apic/lapic.h>
+#include <muster/vcpu/irq/mailbox.h>
+#include <muster/vcpu/kvm/reset_state.h>
+#include <muster/vcpu/kvm/vcpu_handle.h>
+#include <muster/vcpu/run/doorbell.h>
+#include <muster/vcpu/run/exit.h>
+#include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/run/run_state.h>
+#include <muster/vcpu/run/start_state.h>
+#include <muster/vcpu/run/stepper.h>
+#include <muster/vcpu/trace/event_ring.h>
+
+namespace muster::vcpu {
+
+class VmCore;
+
+// One vCPU: KVM's part, its local APIC, its mail, and the loop that brings them together.
+//
+// Legend. [S] shared, any thread. Everything else belongs to the holder of the run lock, which is
+// Doorbell's execution word: the thread inside Run, or a borrower while that thread is parked or
+// absent.
+class VcpuCore {
+ public:
+  VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConfig& lapic,
+           uint32_t signature, size_t trace_events, int kick_signal);
+
+  int cpu() const { return cpu_; }
+
+  // ---- the thread that drives the vCPU ----
+  Exit Run();
+
+  // ---- any thread ----
+  void Post(uint8_t vector, apic::TriggerMode trigger);
+  void PostNmi() { doorbell_.Ring(kRequestNmi); }
+  void PostSmi();
+  Doorbell& doorbell() { return doorbell_; }
+
+  // ---- the holder of the run lock ----
+
+  // INIT and SIPI change the models here and now, and leave KVM's registers to the owner: it
+  // applies them before it enters the guest again. Called in a rendezvous function.
+  void AcceptInit();
+  void AcceptStartup(uint8_t vector);
+
+  // Where this one begins; before the first Run.
+  void SetStart(const StartState& start);
+  void AsFirmwareLeaves(bool x2apic);
+
+  // A borrower may run a register-changing function: the vCPU is asleep, no exit is half done.
+  bool CanBeActedFor() const;
+  // Asleep, and nothing that it has or expects will wake it.
+  bool AsleepForGood() const;
+
+  Inspection Inspect();
+  std::vector<Event> Events() const { return ring_.Snapshot(); }
+
+ private:
+  // What the owner has to do to KVM's registers before the next entry.
+  enum class Reset : uint8_t { kNone, kStart, kPowerUp, kInit, kStartup };
+
+  bool bootstrap() const { return cpu_ == 0; }
+  kvm_run& run() { return handle_.run(); }
+  apic::Now Now();
+  void Trace(EventKind kind, uint64_t a = 0, uint64_t b = 0);
+  bool Move(RunEvent event);
+  Exit Fail(absl::Status status);
+  Exit Fault(GuestFaultExit::Kind kind, uint64_t detail, std::span<const uint8_t> bytes = {});
+
+  // vcpu_core.cc: the loop.
+  std::optional<Exit> ServeRequests(uint32_t requests);
+  std::optional<Exit> Meet();
+  std::optional<Exit> EnterOnce();
+  // Completes the exit that KVM holds half done. It may turn into another exit.
+  std::optional<Exit> FinishExit();
+  // One KVM_RUN and the bookkeeping after it; returns its errno.
+  int RunKvm();
+  void Sleep();
+  bool CanTakeInterrupt() const;
+
+  // entry.cc: what to put into the guest.
+  enum class Entry : uint8_t { kReady, kFinishFirst };
+  absl::StatusOr<Entry> PrepareEntry();
+  void Inject(uint8_t vector);
+  bool MaskedByTprOnly() const;
+
+  // exits.cc
+  std::optional<Exit> HandleExit();
+  std::optional<Exit> HandleMmio();
+  std::optional<Exit> HandleMsr();
+  Exit HandleInternalError();
+
+  // apic_access.cc
+  bool ReadApicMsr(uint32_t index);
+  absl::Status WriteApicMsr(uint32_t index, uint64_t value);
+  absl::Status Perform(const apic::Effects& effects);
+  void DrainMail();
+  void ArmTimer();
+  absl::Status MirrorApicBase();
+
+  // reset.cc
+  absl::Status ApplyReset();
+  void ForgetKvmState();
+
+  VmCore& vm_;
+  const int cpu_;
+  const uint32_t signature_;  // CPUID.1:EAX
+  const int kick_signal_;
+  VcpuHandle handle_;
+  Doorbell doorbell_;              // [S]
+  Mailbox mailbox_;                // [S]
+  sync::Atomic<uint64_t> smis_{0}; // [S] dropped
+  sigset_t guest_mask_;            // that KVM_RUN has now
+
+  apic::Lapic lapic_;
+  RunState state_;
+  bool nmi_pending_ = false;
+  Reset reset_ = Reset::kNone;
+  uint8_t startup_vector_ = 0;
+  StartState start_;
+  bool half_done_ = false;     // KVM waits for the outcome of an I/O, MMIO or MSR exit
+  bool apic_base_stale_ = false;  // KVM's copy of IA32_APIC_BASE
+  bool entered_ = false;       // KVM's registers mean something
+  uint64_t armed_ = UINT64_MAX;  // deadline given to the Clock, ns
+  int64_t tsc_offset_ = 0;
+  uint64_t tsc_khz_ = 0;
+  Stepper stepper_;
+  std::optional<apic::Identity> published_;
+  Counters counters_;
+  EventRing ring_;
+};
+
+}  // namespace muster::vcpu
