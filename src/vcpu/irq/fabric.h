@@ -1,8 +1,7 @@
 #pragma once
 
-#include <cstdint>
-
 #include <absl/status/status.h>
+#include <cstdint>
 
 #include <muster/apic/message.h>
 #include <muster/rendezvous/cpu_set.h>
@@ -38,7 +37,9 @@ class Fabric {
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
 
   // An interrupt message from a device: an MSI, or what an I/O APIC sends. Any thread.
-  absl::Status SendMessage(const apic::Message& message) { return Send(kOutside, message, Match(message)); }
+  absl::Status SendMessage(const apic::Message& message) {
+    return Send(kOutside, message, Match(message));
+  }
 
  private:
   rendezvous::CpuSet Match(const apic::Message& message) const { return table_.Match(message); }

@@ -61,7 +61,7 @@ class Mailbox {
     return uint64_t{1} << (vector % 32 + (trigger == apic::TriggerMode::kLevel ? 32 : 0));
   }
 
-  std::array<sync::Atomic<uint64_t>, kWords> words_{};
+  std::array<sync::Atomic<uint64_t>, kWords> words_;
 };
 
 }  // namespace muster::vcpu

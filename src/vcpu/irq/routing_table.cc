@@ -70,8 +70,8 @@ CpuSet RoutingTable::Match(const Message& message) const {
 
 int RoutingTable::Arbitrate(const CpuSet& candidates) {
   // Relaxed: only spreads the ties.
-  const auto start = static_cast<int>(turn_.FetchAdd(1, std::memory_order_relaxed) %
-                                      static_cast<uint32_t>(cpus_));
+  const auto start =
+      static_cast<int>(turn_.FetchAdd(1, std::memory_order_relaxed) % static_cast<uint32_t>(cpus_));
   int best = -1;
   uint8_t best_priority = 0xff;
   const auto consider = [&](int cpu) {

@@ -1,9 +1,8 @@
 // Between a vCPU's local APIC and everything around it: what the APIC wants done, the mail that
 // comes in, the timer, and KVM's copy of IA32_APIC_BASE.
 
-#include <x86intrin.h>
-
 #include <algorithm>
+#include <x86intrin.h>
 
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -66,10 +65,20 @@ void VcpuCore::ArmTimer() {
       wanted = now.ns + static_cast<uint64_t>(std::min<unsigned __int128>(ns, UINT64_MAX / 4));
     }
   }
-  if (stepper_.exhausted()) wanted = std::min(wanted, vm_.clock().NowNs() + Stepper::kPollNs);
+  if (stepper_.exhausted()) wanted = std::min(wanted, stepper_.PollAt(vm_.clock().NowNs()));
   if (wanted == armed_) return;
   armed_ = wanted;
   vm_.clock().Arm(cpu_, wanted);
+}
+
+absl::Status VcpuCore::ReadTsc() {
+  const absl::StatusOr<uint32_t> khz = handle_.GetTscKhz();
+  if (!khz.ok()) return khz.status();
+  const absl::StatusOr<int64_t> offset = handle_.GetTscOffset();
+  if (!offset.ok()) return offset.status();
+  tsc_khz_ = *khz;
+  tsc_offset_ = *offset;
+  return absl::OkStatus();
 }
 
 // CPUID.1:EDX.APIC follows IA32_APIC_BASE.EN in KVM's copy.

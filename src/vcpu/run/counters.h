@@ -31,11 +31,11 @@ struct Counters {
   uint64_t startups = 0;
   uint64_t startups_dropped = 0;  // SIPI outside wait-for-SIPI
   uint64_t smis_dropped = 0;
-  uint64_t meetings = 0;          // rendezvous functions run for this vCPU
-  uint64_t parks = 0;             // sleeps in HLT or wait-for-SIPI
-  uint64_t steps = 0;             // single steps taken to find a narrow interrupt window
-  uint64_t kicks = 0;             // signals sent to this vCPU's thread
-  uint64_t stray_kicks = 0;       // EINTRs that found nothing to do
+  uint64_t meetings = 0;     // rendezvous functions run for this vCPU
+  uint64_t parks = 0;        // sleeps in HLT or wait-for-SIPI
+  uint64_t steps = 0;        // single steps taken to find a narrow interrupt window
+  uint64_t kicks = 0;        // signals sent to this vCPU's thread
+  uint64_t stray_kicks = 0;  // EINTRs that found nothing to do
 };
 
 }  // namespace muster::vcpu

@@ -1,7 +1,7 @@
-#include <muster/vcpu/run/doorbell.h>
-
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <muster/vcpu/run/doorbell.h>
 
 namespace muster::vcpu {
 

@@ -1,15 +1,15 @@
 #pragma once
 
+#include <absl/status/status.h>
 #include <cstdint>
 #include <span>
 #include <variant>
 
-#include <absl/status/status.h>
-
 namespace muster::vcpu {
 
 // Why Vcpu::Run returned. Spans and pointers lead into the vCPU's kvm_run page and are good until
-// the next Run of that vCPU; where the guest reads, the caller fills them before it calls Run again.
+// the next Run of that vCPU; where the guest reads, the caller fills them before it calls Run
+// again.
 
 // IN or OUT. `data` holds `count` elements of `size` bytes each (1, 2 or 4); string instructions
 // may bring more than one.
@@ -61,7 +61,6 @@ struct HostErrorExit {
   absl::Status status;
 };
 
-using Exit =
-    std::variant<PortExit, MmioExit, MsrExit, StoppedExit, GuestFaultExit, HostErrorExit>;
+using Exit = std::variant<PortExit, MmioExit, MsrExit, StoppedExit, GuestFaultExit, HostErrorExit>;
 
 }  // namespace muster::vcpu

@@ -45,8 +45,10 @@ std::optional<Exit> VcpuCore::HandleExit() {
     case KVM_EXIT_HLT:
       ++counters_.hlt_exits;
       Trace(EventKind::kExit, r.exit_reason);
-      // An NMI that KVM still holds completes the HLT.
-      if (r.s.regs.events.nmi.pending == 0) Move(RunEvent::kHlt);
+      // An NMI that KVM still holds completes the HLT; within an NMI handler it does not.
+      if (r.s.regs.events.nmi.pending == 0 || r.s.regs.events.nmi.masked != 0) {
+        Move(RunEvent::kHlt);
+      }
       return std::nullopt;
     case KVM_EXIT_IRQ_WINDOW_OPEN:
       ++counters_.window_exits;
@@ -67,8 +69,7 @@ std::optional<Exit> VcpuCore::HandleExit() {
       return Fault(GuestFaultExit::Kind::kTripleFault, 0);
     case KVM_EXIT_FAIL_ENTRY:
       ++counters_.other_exits;
-      return Fault(GuestFaultExit::Kind::kEntryFailure,
-                   r.fail_entry.hardware_entry_failure_reason);
+      return Fault(GuestFaultExit::Kind::kEntryFailure, r.fail_entry.hardware_entry_failure_reason);
     case KVM_EXIT_INTERNAL_ERROR:
       ++counters_.other_exits;
       return HandleInternalError();
@@ -83,8 +84,7 @@ std::optional<Exit> VcpuCore::HandleMmio() {
   const std::span<uint8_t> data(r.mmio.data, std::min<size_t>(r.mmio.len, sizeof(r.mmio.data)));
   const std::optional<uint64_t> page = lapic_.MmioPage();
   if (!page || r.mmio.phys_addr < *page || r.mmio.phys_addr - *page >= apic::kLapicPageSize) {
-    return MmioExit{
-        .address = r.mmio.phys_addr, .is_write = r.mmio.is_write != 0, .data = data};
+    return MmioExit{.address = r.mmio.phys_addr, .is_write = r.mmio.is_write != 0, .data = data};
   }
   ++counters_.apic_accesses;
   DrainMail();
@@ -119,8 +119,7 @@ std::optional<Exit> VcpuCore::HandleMsr() {
     }
     return std::nullopt;
   }
-  const std::optional<apic::Effects> effects =
-      lapic_.MsrWrite(r.msr.index, r.msr.data, Now());
+  const std::optional<apic::Effects> effects = lapic_.MsrWrite(r.msr.index, r.msr.data, Now());
   if (!effects) return std::nullopt;
   r.msr.error = 0;
   if (const absl::Status status = Perform(*effects); !status.ok()) return Fail(status);
@@ -142,8 +141,9 @@ Exit VcpuCore::HandleInternalError() {
   std::span<const uint8_t> bytes;
   if (r.emulation_failure.ndata >= 1 &&
       (r.emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) != 0) {
-    bytes = {r.emulation_failure.insn_bytes,
-             std::min<size_t>(r.emulation_failure.insn_size, sizeof(r.emulation_failure.insn_bytes))};
+    bytes = {
+        r.emulation_failure.insn_bytes,
+        std::min<size_t>(r.emulation_failure.insn_size, sizeof(r.emulation_failure.insn_bytes))};
   }
   return Fault(GuestFaultExit::Kind::kEmulationFailure, r.internal.suberror, bytes);
 }

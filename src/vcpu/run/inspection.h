@@ -27,7 +27,7 @@ struct Inspection {
   std::vector<uint8_t> irr, isr;  // vectors, ascending
   std::vector<uint8_t> mailbox;   // posted, not yet drained
   bool nmi_pending = false;
-  bool deliverable = false;  // the guest could take an interrupt or NMI now
+  bool deliverable = false;                   // the guest could take an interrupt or NMI now
   std::optional<uint64_t> timer_deadline_ns;  // by Clock
   Counters counters;
 };

@@ -2,12 +2,16 @@
 // reset and wait-for-SIPI are one step to everybody else; KVM's registers follow here, on the
 // owner's thread, before it enters the guest again.
 
+#include <cerrno>
+
+#include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
 
 void VcpuCore::AcceptInit() {
+  ++counters_.meetings;
   ++counters_.inits;
   Trace(EventKind::kInit);
   lapic_.Init();
@@ -24,6 +28,7 @@ void VcpuCore::AcceptInit() {
 }
 
 void VcpuCore::AcceptStartup(uint8_t vector) {
+  ++counters_.meetings;
   if (!Move(RunEvent::kStartup)) {
     ++counters_.startups_dropped;
     return;

@@ -1,7 +1,7 @@
-#include <muster/vcpu/run/run_state.h>
-
 #include <array>
 #include <optional>
+
+#include <muster/vcpu/run/run_state.h>
 
 namespace muster::vcpu {
 namespace {

@@ -1,11 +1,10 @@
-#include <muster/vcpu/run/session.h>
-
+#include <cstring>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <muster/vcpu/run/session.h>
 
 namespace muster::vcpu {
 

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <signal.h>
-
 #include <absl/status/status.h>
+#include <signal.h>
 
 #include <muster/vcpu/kvm/vcpu_handle.h>
 #include <muster/vcpu/run/doorbell.h>

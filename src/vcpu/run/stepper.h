@@ -1,8 +1,7 @@
 #pragma once
 
-#include <cstdint>
-
 #include <absl/status/status.h>
+#include <cstdint>
 
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
@@ -20,8 +19,16 @@ class Stepper {
   // How long it then runs before another try, at most.
   static constexpr uint64_t kPollNs = 2'000'000;
 
-  void Refill() { budget_ = kBudget; }
+  void Refill() {
+    budget_ = kBudget;
+    poll_at_ = UINT64_MAX;
+  }
   bool exhausted() const { return budget_ == 0; }
+  // When an exhausted budget is to be refilled, by the clock that reads `now_ns`; else never.
+  uint64_t PollAt(uint64_t now_ns) {
+    if (exhausted() && poll_at_ == UINT64_MAX) poll_at_ = now_ns + kPollNs;
+    return poll_at_;
+  }
   bool armed() const { return armed_; }
 
   // Arms or disarms single-stepping for the next entry. It is armed once for many steps: doing so
@@ -42,6 +49,7 @@ class Stepper {
   absl::StatusOr<bool> NextIsHlt(VcpuHandle& handle, const MemorySlots& memory);
 
   int budget_ = kBudget;
+  uint64_t poll_at_ = UINT64_MAX;
   uint64_t filled_ = 0;  // KVM_SYNC_X86_*
   bool armed_ = false;
 };

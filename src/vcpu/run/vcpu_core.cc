@@ -1,11 +1,9 @@
-#include <muster/vcpu/run/vcpu_core.h>
-
-#include <fmt/format.h>
-
 #include <cerrno>
+#include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/run/session.h>
+#include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -30,8 +28,7 @@ Exit VcpuCore::Run() {
   const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
   if (!session.status().ok()) return HostErrorExit{session.status()};
   if (state_ == RunState::kOffline) {
-    return HostErrorExit{
-        absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
+    return HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
   }
   // Asked for while no thread was here.
   if (vm_.rendezvous().Pending(cpu_)) {
@@ -135,7 +132,9 @@ std::optional<Exit> VcpuCore::Meet() {
 }
 
 bool VcpuCore::CanTakeInterrupt() const {
-  return nmi_pending_ || (handle_.run().if_flag && lapic_.Deliverable().has_value());
+  const kvm_run& r = handle_.run();
+  return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
+         (r.if_flag && lapic_.Deliverable().has_value());
 }
 
 void VcpuCore::Sleep() {

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <signal.h>
-
+#include <absl/status/status.h>
 #include <cstdint>
 #include <optional>
+#include <signal.h>
 #include <vector>
-
-#include <absl/status/status.h>
 
 #include <muster/apic/lapic.h>
 #include <muster/vcpu/irq/mailbox.h>
@@ -55,6 +53,8 @@ class VcpuCore {
   // Where this one begins; before the first Run.
   void SetStart(const StartState& start);
   void AsFirmwareLeaves(bool x2apic);
+  // What a TSC deadline is converted with.
+  absl::Status ReadTsc();
 
   // A borrower may run a register-changing function: the vCPU is asleep, no exit is half done.
   bool CanBeActedFor() const;
@@ -116,10 +116,10 @@ class VcpuCore {
   const uint32_t signature_;  // CPUID.1:EAX
   const int kick_signal_;
   VcpuHandle handle_;
-  Doorbell doorbell_;              // [S]
-  Mailbox mailbox_;                // [S]
-  sync::Atomic<uint64_t> smis_{0}; // [S] dropped
-  sigset_t guest_mask_;            // that KVM_RUN has now
+  Doorbell doorbell_;               // [S]
+  Mailbox mailbox_;                 // [S]
+  sync::Atomic<uint64_t> smis_{0};  // [S] dropped
+  sigset_t guest_mask_;             // that KVM_RUN has now
 
   apic::Lapic lapic_;
   RunState state_;
@@ -127,14 +127,13 @@ class VcpuCore {
   Reset reset_ = Reset::kNone;
   uint8_t startup_vector_ = 0;
   StartState start_;
-  bool half_done_ = false;     // KVM waits for the outcome of an I/O, MMIO or MSR exit
+  bool half_done_ = false;        // KVM waits for the outcome of an I/O, MMIO or MSR exit
   bool apic_base_stale_ = false;  // KVM's copy of IA32_APIC_BASE
-  bool entered_ = false;       // KVM's registers mean something
-  uint64_t armed_ = UINT64_MAX;  // deadline given to the Clock, ns
+  bool entered_ = false;          // KVM's registers mean something
+  uint64_t armed_ = UINT64_MAX;   // deadline given to the Clock, ns
   int64_t tsc_offset_ = 0;
   uint64_t tsc_khz_ = 0;
   Stepper stepper_;
-  std::optional<apic::Identity> published_;
   Counters counters_;
   EventRing ring_;
 };

@@ -1,14 +1,15 @@
 #pragma once
 
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
 #include <muster/rendezvous/cpu_set.h>
+#include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
@@ -19,6 +20,7 @@ namespace muster::vcpu {
 class MemorySlots;  // <muster/vcpu/kvm/memory_slots.h>
 class System;       // <muster/vcpu/kvm/system.h>
 class Vcpu;         // <muster/vcpu/run/vcpu.h>
+class VmCore;
 
 struct VmConfig {
   int cpus = 1;  // 1 to 1,024; vCPU 0 is the bootstrap processor, APIC ids are the numbers
@@ -29,6 +31,12 @@ struct VmConfig {
 
   // All vCPUs begin in x2APIC mode, as firmware leaves them; forced where an id exceeds 254.
   bool x2apic = false;
+
+  // Offers the guest the timer's TSC-deadline mode; only where HostTraits::tsc_deadline_exits.
+  bool tsc_deadline = false;
+
+  // What this KVM does. Without a value, it is found out when the run loop first needs to know.
+  std::optional<HostTraits> traits;
 
   size_t trace_events = 0;  // per vCPU; 0: no event is recorded
 };
@@ -77,6 +85,11 @@ class Vm {
     virtual void AllAsleep() = 0;
   };
   void SetIdleObserver(IdleObserver* observer);
+
+ private:
+  explicit Vm(std::unique_ptr<VmCore> core);
+
+  std::unique_ptr<VmCore> core_;
 };
 
 }  // namespace muster::vcpu

@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include <muster/vcpu/run/vcpu.h>
+#include <muster/vcpu/run/vm.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+Vm::Vm(std::unique_ptr<VmCore> core) : core_(std::move(core)) {}
+Vm::~Vm() = default;
+
+absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmConfig& config,
+                                               Clock& clock) {
+  const int limit = std::min(rendezvous::CpuSet::kMaxCpus, system.max_vcpus());
+  if (config.cpus < 1 || config.cpus > limit) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} vCPUs: this KVM and this library take 1 to {}", config.cpus, limit));
+  }
+  if (config.kick_signal < 1 || config.kick_signal >= SIGRTMIN || config.kick_signal == SIGKILL ||
+      config.kick_signal == SIGSTOP) {
+    return absl::InvalidArgumentError(fmt::format(
+        "kick signal {}: must be one that can be blocked, and not a real-time one, which queue",
+        config.kick_signal));
+  }
+  absl::StatusOr<VmHandle> handle = VmHandle::Create(system);
+  if (!handle.ok()) return handle.status();
+  auto core = std::make_unique<VmCore>(system, config, clock, *std::move(handle));
+  if (const absl::Status status = core->AddVcpus(); !status.ok()) return status;
+  return std::unique_ptr<Vm>(new Vm(std::move(core)));
+}
+
+int Vm::cpus() const { return core_->cpus(); }
+Vcpu& Vm::vcpu(int cpu) { return core_->vcpu(cpu); }
+MemorySlots& Vm::memory() { return core_->memory(); }
+void Vm::SetStart(const StartState& start) { core_->core(0).SetStart(start); }
+void Vm::TimerExpired(int cpu) { core_->core(cpu).doorbell().Ring(kRequestTimer); }
+void Vm::Stop() { core_->Stop(); }
+std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
+  return core_->InspectAll(timeout_ns);
+}
+bool Vm::CanNeverRunAgain() { return core_->CanNeverRunAgain(); }
+void Vm::SetIdleObserver(IdleObserver* observer) { core_->SetIdleObserver(observer); }
+
+int Vcpu::index() const { return core_->cpu(); }
+Exit Vcpu::Run() { return core_->Run(); }
+Inspection Vcpu::Inspect() { return core_->Inspect(); }
+std::vector<Event> Vcpu::Events() const { return core_->Events(); }
+
+}  // namespace muster::vcpu

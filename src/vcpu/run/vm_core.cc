@@ -1,0 +1,224 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+using rendezvous::Call;
+using rendezvous::CpuSet;
+using rendezvous::Initiator;
+using rendezvous::Outcome;
+using rendezvous::Runs;
+
+VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHandle handle)
+    : system_(system),
+      config_(config),
+      clock_(clock),
+      handle_(std::move(handle)),
+      memory_(&handle_),
+      fabric_(config.cpus, *this),
+      rendezvous_(config.cpus, *this),
+      awake_(config.cpus) {}
+
+VmCore::~VmCore() {
+  for (int cpu = 0; cpu < static_cast<int>(cores_.size()); ++cpu) Left(cpu);
+}
+
+absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
+  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
+  if (!handle.ok()) return handle;
+  const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
+                                                            .tsc_deadline = config_.tsc_deadline});
+  *signature = Signature(cpuid);
+  if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
+  return handle;
+}
+
+absl::Status VmCore::AddVcpus() {
+  const bool x2apic = config_.x2apic || config_.cpus > 255;
+  for (int cpu = 0; cpu < config_.cpus; ++cpu) {
+    uint32_t signature = 0;
+    absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
+    if (!handle.ok()) return handle.status();
+    const apic::LapicConfig lapic{.id = static_cast<uint32_t>(cpu),
+                                  .bootstrap = cpu == 0,
+                                  .x2apic = true,
+                                  .tsc_deadline = config_.tsc_deadline};
+    cores_.push_back(std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature,
+                                                config_.trace_events, config_.kick_signal));
+    vcpus_.emplace_back(*cores_.back());
+    if (config_.tsc_deadline) {
+      if (const absl::Status status = cores_.back()->ReadTsc(); !status.ok()) return status;
+    }
+    cores_.back()->AsFirmwareLeaves(x2apic);
+    if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+const HostTraits& VmCore::traits() {
+  // Acquire: what it points to was written before the release below.
+  if (const HostTraits* known = traits_.Load(std::memory_order_acquire)) return *known;
+  sync::MutexLock lock(traits_mutex_);
+  if (!probed_) {
+    probed_ = config_.traits;
+    if (!probed_) {
+      const absl::StatusOr<HostTraits> found = ProbeHost(system_);
+      // The defaults are right everywhere, if slow.
+      probed_ = found.ok() ? *found : HostTraits{};
+    }
+    traits_.Store(&*probed_, std::memory_order_release);
+  }
+  return *probed_;
+}
+
+// ---- who is awake -------------------------------------------------------------------------------
+
+void VmCore::FellAsleep() {
+  // Acq_rel: whoever brings it to 0 comes after all that the others did before they slept.
+  if (awake_.FetchSub(1, std::memory_order_acq_rel) == 1 && observer_ != nullptr) {
+    observer_->AllAsleep();
+  }
+}
+
+void VmCore::WokeUp() { awake_.FetchAdd(1, std::memory_order_acq_rel); }
+
+void VmCore::Left(int cpu) {
+  // NotFound where it had left already.
+  if (rendezvous_.Leave(cpu).ok()) FellAsleep();
+}
+
+bool VmCore::CanNeverRunAgain() {
+  // With every vCPU borrowed nothing moves: an exact look, or none.
+  int borrowed = 0;
+  bool asleep = true;
+  while (borrowed < cpus() && core(borrowed).doorbell().TryBorrow() != Execution::kBorrowed) {
+    asleep = asleep && core(borrowed).AsleepForGood();
+    ++borrowed;
+    if (!asleep) break;
+  }
+  asleep = asleep && borrowed == cpus();
+  // Mail that came in meanwhile: a vCPU that was looked at first may have been rung since. Nobody
+  // but the outside can have done that, but the answer is about now.
+  for (int cpu = 0; asleep && cpu < cpus(); ++cpu) asleep = core(cpu).AsleepForGood();
+  for (int cpu = 0; cpu < borrowed; ++cpu) core(cpu).doorbell().GiveBack();
+  return asleep;
+}
+
+// ---- stop, look ---------------------------------------------------------------------------------
+
+void VmCore::Stop() {
+  for (int cpu = 0; cpu < cpus(); ++cpu) core(cpu).doorbell().Ring(kRequestStop);
+  // Those inside Run see the request, leave the rendezvous and return. The others would not until
+  // they call Run again, if they ever do: nobody may wait for them.
+  for (int cpu = 0; cpu < cpus(); ++cpu) {
+    Doorbell& doorbell = core(cpu).doorbell();
+    for (;;) {
+      const Execution was = doorbell.TryBorrow();
+      if (was != Execution::kBorrowed) {
+        if (was == Execution::kFree) Left(cpu);
+        doorbell.GiveBack();
+        break;
+      }
+      if (doorbell.execution() != Execution::kBorrowed) break;
+      sync::Yield();  // a helper has it, for as long as a function that waits for nobody runs
+    }
+  }
+}
+
+void VmCore::InspectIdle(CpuSet& cpus, std::vector<Inspection>& into) {
+  for (int cpu : CpuSet(cpus)) {
+    if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) continue;
+    into.push_back(core(cpu).Inspect());
+    core(cpu).doorbell().GiveBack();
+    cpus.Remove(cpu);
+  }
+}
+
+std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
+  std::vector<Inspection> seen;
+  CpuSet rest = CpuSet::FirstN(cpus());
+  InspectIdle(rest, seen);
+  if (!rest.Empty()) {
+    sync::Mutex mutex;
+    std::vector<Inspection> met;
+    const auto look = [&](int cpu) {
+      Inspection inspection = core(cpu).Inspect();
+      sync::MutexLock lock(mutex);
+      met.push_back(std::move(inspection));
+    };
+    const absl::StatusOr<Outcome> outcome =
+        rendezvous_.Execute(Initiator::Outside(), Call{.targets = rest,
+                                                       .function = look,
+                                                       .deadline = sync::Now() + timeout_ns,
+                                                       .name = "inspect"});
+    if (outcome.ok()) rest -= outcome->ran;
+    seen.insert(seen.end(), met.begin(), met.end());
+    InspectIdle(rest, seen);  // those that stopped, or went to sleep, meanwhile
+  }
+  std::sort(seen.begin(), seen.end(),
+            [](const Inspection& a, const Inspection& b) { return a.cpu < b.cpu; });
+  return seen;
+}
+
+// ---- rendezvous::Notifier -----------------------------------------------------------------------
+
+void VmCore::Notify(int cpu) { core(cpu).doorbell().Ring(kRequestMeet); }
+
+bool VmCore::TryBorrow(int cpu) {
+  if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) return false;
+  // A vCPU whose caller is busy with an exit, or that has not begun, is its own thread's.
+  if (core(cpu).CanBeActedFor()) return true;
+  core(cpu).doorbell().GiveBack();
+  return false;
+}
+
+void VmCore::GiveBack(int cpu) { core(cpu).doorbell().GiveBack(); }
+
+std::string VmCore::Describe(int cpu) {
+  switch (core(cpu).doorbell().execution()) {
+    case Execution::kFree:
+      return "outside Run";
+    case Execution::kUser:
+      return "in the run loop";
+    case Execution::kGuest:
+      return "in the guest";
+    case Execution::kParked:
+      return "asleep";
+    case Execution::kBorrowed:
+      return "asleep, acted for";
+  }
+  return "?";
+}
+
+// ---- MessageSink --------------------------------------------------------------------------------
+
+void VmCore::Post(int cpu, uint8_t vector, apic::TriggerMode trigger) {
+  core(cpu).Post(vector, trigger);
+}
+void VmCore::PostNmi(int cpu) { core(cpu).PostNmi(); }
+void VmCore::PostSmi(int cpu) { core(cpu).PostSmi(); }
+
+absl::Status VmCore::Meet(int source, const CpuSet& targets, const char* name,
+                          absl::FunctionRef<void(int cpu)> function) {
+  const Initiator initiator =
+      source == Fabric::kOutside ? Initiator::Outside() : Initiator::Vcpu(source);
+  return rendezvous_
+      .Execute(
+          initiator,
+          Call{.targets = targets, .function = function, .runs = Runs::kAnywhere, .name = name})
+      .status();
+}
+
+absl::Status VmCore::Init(int source, const CpuSet& targets) {
+  return Meet(source, targets, "INIT", [this](int cpu) { core(cpu).AcceptInit(); });
+}
+
+absl::Status VmCore::Startup(int source, const CpuSet& targets, uint8_t vector) {
+  return Meet(source, targets, "SIPI",
+              [this, vector](int cpu) { core(cpu).AcceptStartup(vector); });
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/rendezvous/rendezvous.h>
+#include <muster/vcpu/irq/fabric.h>
+#include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vcpu/kvm/vm_handle.h>
+#include <muster/vcpu/run/clock.h>
+#include <muster/vcpu/run/vcpu.h>
+#include <muster/vcpu/run/vcpu_core.h>
+#include <muster/vcpu/run/vm.h>
+
+namespace muster::vcpu {
+
+// What a Vm is made of, as its vCPUs see it: it joins them to the rendezvous and to the fabric.
+class VmCore final : public rendezvous::Notifier, public MessageSink {
+ public:
+  VmCore(const System& system, const VmConfig& config, Clock& clock, VmHandle handle);
+  ~VmCore() override;
+
+  absl::Status AddVcpus();
+
+  int cpus() const { return config_.cpus; }
+  VcpuCore& core(int cpu) { return *cores_[static_cast<size_t>(cpu)]; }
+  Vcpu& vcpu(int cpu) { return vcpus_[static_cast<size_t>(cpu)]; }
+  Clock& clock() { return clock_; }
+  Fabric& fabric() { return fabric_; }
+  MemorySlots& memory() { return memory_; }
+  rendezvous::Rendezvous& rendezvous() { return rendezvous_; }
+
+  // What this KVM does, found out when the first vCPU asks.
+  const HostTraits& traits() ABSL_LOCKS_EXCLUDED(traits_mutex_);
+
+  void Stop();
+  bool CanNeverRunAgain();
+  std::vector<Inspection> InspectAll(uint64_t timeout_ns);
+  void SetIdleObserver(Vm::IdleObserver* observer) { observer_ = observer; }
+
+  // By the vCPUs' owners.
+  void FellAsleep();
+  void WokeUp();
+  void Left(int cpu);
+
+  // rendezvous::Notifier
+  void Notify(int cpu) override;
+  bool TryBorrow(int cpu) override;
+  void GiveBack(int cpu) override;
+  std::string Describe(int cpu) override;
+
+  // MessageSink
+  void Post(int cpu, uint8_t vector, apic::TriggerMode trigger) override;
+  void PostNmi(int cpu) override;
+  void PostSmi(int cpu) override;
+  absl::Status Init(int source, const rendezvous::CpuSet& targets) override;
+  absl::Status Startup(int source, const rendezvous::CpuSet& targets, uint8_t vector) override;
+
+ private:
+  absl::Status Meet(int source, const rendezvous::CpuSet& targets, const char* name,
+                    absl::FunctionRef<void(int cpu)> function);
+  absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
+  // Inspects those of `cpus` whose thread is asleep or outside Run, and removes them.
+  void InspectIdle(rendezvous::CpuSet& cpus, std::vector<Inspection>& into);
+
+  const System& system_;
+  const VmConfig config_;
+  Clock& clock_;
+  const VmHandle handle_;
+  MemorySlots memory_;
+  Fabric fabric_;
+  rendezvous::Rendezvous rendezvous_;
+  std::vector<std::unique_ptr<VcpuCore>> cores_;  // destroyed before what they refer to
+  std::vector<Vcpu> vcpus_;
+
+  Vm::IdleObserver* observer_ = nullptr;
+  sync::Atomic<int> awake_;  // vCPUs that are not parked and have not left
+
+  sync::Atomic<const HostTraits*> traits_{nullptr};
+  sync::Mutex traits_mutex_;
+  std::optional<HostTraits> probed_ ABSL_GUARDED_BY(traits_mutex_);
+};
+
+}  // namespace muster::vcpu
