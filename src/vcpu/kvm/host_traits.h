@@ -1,6 +1,8 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <optional>
+#include <string>
 
 #include <muster/vcpu/kvm/system.h>
 
@@ -16,10 +18,21 @@ struct HostTraits {
   // WRMSR of IA32_TSC_DEADLINE obeys the MSR filter. False: KVM swallows it, and the guest must
   // not be offered that timer mode.
   bool tsc_deadline_exits = false;
+
+  bool operator==(const HostTraits&) const = default;
 };
 
-// Finds out by running a few instructions in a VM of its own. Costs about a millisecond on an
-// emulating KVM and tens of milliseconds on some nested ones: not at each start.
+// What can be told without running anything: KVM on VMX or SVM, known by its module's directory
+// under `modules`, has exact windows and CR8 exits. tsc_deadline_exits stays false there, for it
+// depends on the kernel and the processor. nullopt for any other KVM. Microseconds.
+std::optional<HostTraits> TraitsByModule(const std::string& modules = "/sys/module");
+
+// Finds out by running a few instructions in a VM of its own, which closes before this returns.
+// About a millisecond where KVM emulates instructions, tens where it is nested. Call it while
+// another VM exists: some nested KVMs do not survive a number of VMs that returns to 0 often.
 absl::StatusOr<HostTraits> ProbeHost(const System& system);
+
+// The first of the two that answers.
+absl::StatusOr<HostTraits> FindHostTraits(const System& system);
 
 }  // namespace muster::vcpu

@@ -19,7 +19,7 @@ class MemoryMap {
  public:
   // InvalidArgument, naming both ranges and the rule, where either side is empty or not whole
   // pages, the range wraps, or it touches an earlier one or the hole.
-  absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only);
+  absl::Status Add(uint64_t gpa, std::span<uint8_t> host);
 
   // The host bytes of [gpa, gpa + length), or an empty span where no one range holds them all.
   std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const;
@@ -27,11 +27,8 @@ class MemoryMap {
   bool Contains(uint64_t gpa) const { return !Find(gpa, 1).empty(); }
 
  private:
-  struct Range {
-    std::span<uint8_t> host;
-    bool read_only;
-  };
-  std::map<uint64_t, Range> ranges_;  // by first guest-physical address
+  // By first guest-physical address; disjoint.
+  std::map<uint64_t, std::span<uint8_t>> ranges_;
 };
 
 }  // namespace muster::vcpu

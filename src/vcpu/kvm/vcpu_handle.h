@@ -7,6 +7,7 @@
 #include <memory>
 #include <signal.h>
 #include <span>
+#include <utility>
 
 #include <muster/vcpu/kvm/fd.h>
 #include <muster/vcpu/kvm/system.h>
@@ -71,9 +72,13 @@ class VcpuHandle {
   };
 
   VcpuHandle(Fd fd, int id, kvm_run* run, size_t bytes)
-      : fd_(static_cast<Fd&&>(fd)), id_(id), run_(run, Unmap{bytes}) {}
+      : fd_(std::move(fd)), id_(id), run_(run, Unmap{bytes}) {}
 
   absl::Status Ioctl(unsigned long request, const char* name, void* argument) const;
+  template <typename T>
+  absl::StatusOr<T> Get(unsigned long request, const char* name) const;
+  template <typename T>
+  absl::Status Set(unsigned long request, const char* name, const T& value);
 
   Fd fd_;
   int id_;

@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include <muster/vcpu/kvm/fd.h>
 #include <muster/vcpu/kvm/system.h>
@@ -25,7 +26,7 @@ class VmHandle {
                                bool read_only) const;
 
  private:
-  explicit VmHandle(Fd fd) : fd_(static_cast<Fd&&>(fd)) {}
+  explicit VmHandle(Fd fd) : fd_(std::move(fd)) {}
 
   Fd fd_;
 };

@@ -12,7 +12,7 @@ namespace muster::vcpu {
 enum class EventKind : uint16_t {
   kEntry,   // -
   kExit,    // a: KVM exit reason; b: port, address or MSR
-  kKick,    // a: request bits; b: sender
+  kKick,    // a: request bits that it brought
   kPost,    // a: vector; b: target
   kInject,  // a: vector
   kNmi,     // -

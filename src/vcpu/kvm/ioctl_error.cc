@@ -1,0 +1,55 @@
+#include <cerrno>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <system_error>
+
+#include <muster/vcpu/kvm/ioctl_error.h>
+
+namespace muster::vcpu {
+
+namespace {
+
+std::string Text(int error) {
+  return fmt::format("{} (errno {})", std::generic_category().message(error), error);
+}
+
+std::string DescriptorLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return fmt::format(
+      "RLIMIT_NOFILE is {} and a VM needs a descriptor for each vCPU; raise it (ulimit -n), up to "
+      "{} without privilege",
+      limit.rlim_cur, limit.rlim_max);
+}
+
+}  // namespace
+
+absl::Status IoctlError(const char* call, int error, int vcpu) {
+  std::string message = vcpu == kNoVcpu ? fmt::format("{}: {}", call, Text(error))
+                                        : fmt::format("vCPU {}: {}: {}", vcpu, call, Text(error));
+  if (error == EMFILE) return absl::ResourceExhaustedError(message + "; " + DescriptorLimit());
+  return absl::Status(absl::ErrnoToStatusCode(error), message);
+}
+
+absl::Status OpenError(const std::string& path, int error) {
+  std::string message = fmt::format("cannot open {}: {}", path, Text(error));
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return absl::PermissionDeniedError(
+          message + "; its group (often kvm) has access: add yourself to it and log in again");
+    case ENOENT:
+    case ENXIO:
+    case ENODEV:
+      return absl::NotFoundError(
+          message +
+          "; KVM is not loaded (modprobe kvm_intel or kvm_amd), virtualization is off in the "
+          "firmware, or this is a virtual machine or container without it");
+    case EMFILE:
+      return absl::ResourceExhaustedError(message + "; " + DescriptorLimit());
+    default:
+      return absl::Status(absl::ErrnoToStatusCode(error), message);
+  }
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,104 @@
+#include <cerrno>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/kvm/memory_map.h>
+#include <muster/vcpu/kvm/vm_handle.h>
+
+namespace muster::vcpu {
+
+namespace {
+
+// KVM's own pages on processors without unrestricted guest mode: an identity-mapped page table,
+// then three pages of TSS. Inside the hole of the memory map, where no slot can meet them.
+constexpr uint64_t kIdentityMapAddress = kHoleEnd - 4 * kPageSize;
+constexpr uint64_t kTssAddress = kHoleEnd - 3 * kPageSize;
+
+constexpr uint32_t kIa32ApicBase = 0x1b;
+constexpr uint32_t kIa32TscDeadline = 0x6e0;
+
+absl::Status EnableCap(int vm, uint32_t capability, uint64_t argument, const char* name) {
+  kvm_enable_cap cap{};
+  cap.cap = capability;
+  cap.args[0] = argument;
+  if (ioctl(vm, KVM_ENABLE_CAP, &cap) < 0) return IoctlError(name, errno);
+  return absl::OkStatus();
+}
+
+// Without it a write of IA32_APIC_BASE changes KVM's idea of the mode without an exit, and one of
+// IA32_TSC_DEADLINE is swallowed. x2APIC registers exit by MSR_EXIT_REASON_INVAL; filters do not
+// apply to them.
+absl::Status FilterMsrs(int vm) {
+  uint8_t denied[8] = {};  // a bitmap is copied by whole longs
+  kvm_msr_filter filter{};
+  filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;
+  const uint32_t indices[] = {kIa32ApicBase, kIa32TscDeadline};
+  for (size_t i = 0; i < std::size(indices); ++i) {
+    filter.ranges[i].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
+    filter.ranges[i].base = indices[i];
+    filter.ranges[i].nmsrs = 1;
+    filter.ranges[i].bitmap = denied;
+  }
+  if (ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter) < 0) {
+    return IoctlError("KVM_X86_SET_MSR_FILTER", errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetUp(const System& system, int vm) {
+  uint64_t identity_map = kIdentityMapAddress;
+  if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) {
+    return IoctlError("KVM_SET_IDENTITY_MAP_ADDR", errno);
+  }
+  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) < 0) return IoctlError("KVM_SET_TSS_ADDR", errno);
+
+  absl::Status status = EnableCap(
+      vm, KVM_CAP_X86_USER_SPACE_MSR,
+      KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER,
+      "KVM_CAP_X86_USER_SPACE_MSR");
+  if (!status.ok()) return status;
+
+  // Before the first memory slot: setting a filter waits for readers of the slots, some 15 ms.
+  status = FilterMsrs(vm);
+  if (!status.ok()) return status;
+
+  // KVM rewrites the "wrong" one of VMCALL and VMMCALL in guest memory, which on a KVM that
+  // emulates instructions never makes progress. Since Linux 5.19.
+  const int quirks = system.CheckExtension(KVM_CAP_DISABLE_QUIRKS2);
+  if (quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) {
+    return EnableCap(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN,
+                     "KVM_CAP_DISABLE_QUIRKS2");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<VmHandle> VmHandle::Create(const System& system) {
+  int vm;
+  do {
+    vm = ioctl(system.fd(), KVM_CREATE_VM, 0);  // EINTR where a signal is pending
+  } while (vm < 0 && errno == EINTR);
+  if (vm < 0) return IoctlError("KVM_CREATE_VM", errno);
+  VmHandle handle{Fd(vm)};
+  absl::Status status = SetUp(system, vm);
+  if (!status.ok()) return status;
+  return handle;
+}
+
+absl::Status VmHandle::SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<uint8_t> host,
+                                       bool read_only) const {
+  kvm_userspace_memory_region region{};
+  region.slot = slot;
+  region.flags = read_only ? KVM_MEM_READONLY : 0;
+  region.guest_phys_addr = gpa;
+  region.memory_size = host.size();
+  region.userspace_addr = reinterpret_cast<uintptr_t>(host.data());
+  if (ioctl(fd(), KVM_SET_USER_MEMORY_REGION, &region) < 0) {
+    return IoctlError("KVM_SET_USER_MEMORY_REGION", errno);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,125 @@
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/kvm.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <muster/vcpu/kvm/capabilities.h>
+#include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/kvm/system.h>
+
+namespace muster::vcpu {
+namespace {
+
+using Catch::Contains;
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Root may open anything: for a while this process is somebody else.
+class Unprivileged {
+ public:
+  Unprivileged() : before_(geteuid()) {
+    if (before_ == 0) REQUIRE(seteuid(65534) == 0);
+  }
+  ~Unprivileged() {
+    if (before_ == 0 && seteuid(before_) != 0) std::abort();
+  }
+
+ private:
+  uid_t before_;
+};
+
+TEST_CASE("a device that may not be opened is a matter of permission, with its mend") {
+  TemporaryDirectory directory;
+  chmod(directory.path().c_str(), 0755);
+  const std::string path = directory.path() / "kvm";
+  close(open(path.c_str(), O_CREAT | O_RDWR, 0));
+  chmod(path.c_str(), 0);
+  Unprivileged unprivileged;
+  const absl::Status status = System::Open(path).status();
+  CHECK(status.code() == absl::StatusCode::kPermissionDenied);
+  CHECK_THAT(status.ToString(),
+             Contains(path) && Contains("Permission denied") && Contains("group"));
+}
+
+TEST_CASE("a device that does not exist says that KVM is not there") {
+  const absl::Status status = System::Open("/nonexistent/kvm").status();
+  CHECK(status.code() == absl::StatusCode::kNotFound);
+  CHECK_THAT(status.ToString(), Contains("/nonexistent/kvm") && Contains("modprobe"));
+  CHECK(OpenError("/dev/kvm", ENODEV).code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("a device that is not KVM is said to be none") {
+  const absl::Status status = System::Open("/dev/null").status();
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(status.ToString(), Contains("/dev/null is not KVM"));
+}
+
+TEST_CASE("an ioctl's failure names the ioctl, the errno and the vCPU") {
+  const absl::Status status = IoctlError("KVM_SET_REGS", EINVAL, 17);
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(status.ToString(), Contains("KVM_SET_REGS") && Contains("Invalid argument") &&
+                                    Contains("errno 22") && Contains("vCPU 17"));
+  CHECK_THAT(IoctlError("KVM_CREATE_VM", EINVAL).ToString(), !Contains("vCPU"));
+}
+
+TEST_CASE("running out of descriptors names RLIMIT_NOFILE") {
+  for (const absl::Status& status :
+       {IoctlError("KVM_CREATE_VCPU", EMFILE, 3), OpenError("/dev/kvm", EMFILE)}) {
+    CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+    CHECK_THAT(status.ToString(), Contains("RLIMIT_NOFILE"));
+  }
+}
+
+TEST_CASE("every capability that KVM lacks is named, and only those") {
+  const auto all = [](int) { return 0xff; };
+  CHECK(CheckCapabilities(all).ok());
+  const absl::Status status = CheckCapabilities([](int number) {
+    return number == KVM_CAP_IMMEDIATE_EXIT || number == KVM_CAP_X86_MSR_FILTER ? 0 : 0xff;
+  });
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(status.ToString(), Contains("lacks KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_X86_MSR_FILTER;"));
+}
+
+TEST_CASE("KVM_CAP_SYNC_REGS is needed for registers and events alike") {
+  const absl::Status status = CheckCapabilities(
+      [](int number) { return number == KVM_CAP_SYNC_REGS ? KVM_SYNC_X86_REGS : 0xff; });
+  CHECK_THAT(status.ToString(), Contains("KVM_CAP_SYNC_REGS"));
+}
+
+TEST_CASE("KVM on VMX or SVM is known by its module, another is not") {
+  for (const char* module : {"kvm_intel", "kvm_amd"}) {
+    TemporaryDirectory directory;
+    std::filesystem::create_directory(directory.path() / "kvm");
+    std::filesystem::create_directory(directory.path() / module);
+    const std::optional<HostTraits> traits = TraitsByModule(directory.path());
+    REQUIRE(traits.has_value());
+    CHECK(traits->exact_windows);
+    CHECK(traits->set_tpr_exits);
+    CHECK_FALSE(traits->tsc_deadline_exits);
+  }
+  TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.path() / "kvm_pvm");
+  CHECK_FALSE(TraitsByModule(directory.path()).has_value());
+}
+
+}  // namespace
+}  // namespace muster::vcpu
