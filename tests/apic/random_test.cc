@@ -38,20 +38,26 @@ class Chaos {
     switch (Below(16)) {
       case 0:
       case 1:
-      case 2:
-        CheckChange(before, bench_.Write(Register(), static_cast<uint32_t>(Value())));
+      case 2: {
+        const LapicReg reg = Register();
+        const uint64_t value = Value();
+        CheckChange(before, bench_.Write(reg, static_cast<uint32_t>(value)));
         break;
+      }
       case 3:
       case 4:
       case 5: {
-        const uint32_t msr = MsrNumber(Register());
-        CheckMsr(before, bench_.lapic.MsrWrite(msr, Value(), bench_.now));
+        const LapicReg reg = Register();
+        const uint64_t value = Value();
+        CheckMsr(before, bench_.lapic.MsrWrite(MsrNumber(reg), value, bench_.now));
         break;
       }
-      case 6:
-        CheckMsr(before, bench_.SetApicBase((Below(4) == 0 ? Value() : kXapicBase) ^
-                                            (uint64_t{Below(4)} << 10)));
+      case 6: {
+        const uint64_t base = Below(4) == 0 ? Value() : kXapicBase;
+        const uint64_t mode = uint64_t{Below(4)} << 10;
+        CheckMsr(before, bench_.SetApicBase(base ^ mode));
         break;
+      }
       case 7:
         CheckMsr(before,
                  bench_.lapic.MsrWrite(kMsrTscDeadline, bench_.now.tsc + Below(5000), bench_.now));
@@ -68,11 +74,12 @@ class Chaos {
       case 11:
         Enable();
         break;
-      default:
-        bench_.lapic.Accept(static_cast<uint8_t>(Below(256)),
-                            Below(2) != 0 ? TriggerMode::kLevel : TriggerMode::kEdge);
+      default: {
+        const auto vector = static_cast<uint8_t>(Below(256));
+        bench_.lapic.Accept(vector, static_cast<TriggerMode>(Below(2)));
         Inject();
         break;
+      }
     }
     const char* const broken = bench_.lapic.CheckInvariants();
     if (broken != nullptr) FAIL(broken);
@@ -82,6 +89,7 @@ class Chaos {
   uint64_t injected() const { return injected_; }
 
  private:
+  // Drawn one to a statement: the order of arguments is the compiler's.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
 
   LapicReg Register() {
