@@ -1,0 +1,32 @@
+#include <optional>
+
+#include <catch2/catch.hpp>
+
+#include <muster/vcpu/kvm/host_traits.h>
+
+#include "kvm_fixture.h"
+
+namespace muster::vcpu {
+namespace {
+
+TEST_CASE("the probe agrees with what is known of VMX and SVM") {
+  TestGuest guest;  // the number of VMs does not return to 0
+  const auto probed = ProbeHost(KvmOrSkip());
+  INFO(probed.status().ToString());
+  REQUIRE(probed.ok());
+  if (const std::optional<HostTraits> known = TraitsByModule()) {
+    CHECK(probed->exact_windows == known->exact_windows);
+    CHECK(probed->set_tpr_exits == known->set_tpr_exits);
+  }
+}
+
+TEST_CASE("the probe says the same twice") {
+  TestGuest guest;
+  const auto first = ProbeHost(KvmOrSkip()), second = ProbeHost(KvmOrSkip());
+  REQUIRE(first.ok());
+  REQUIRE(second.ok());
+  CHECK(*first == *second);
+}
+
+}  // namespace
+}  // namespace muster::vcpu
