@@ -1,0 +1,43 @@
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include <muster/rendezvous/sync.h>
+#include <muster/vmm/device/line_buffer.h>
+
+namespace muster::vmm {
+
+// Passes on lines that stay unfinished, such as prompts, a while after they began. A thread of its
+// own, which sleeps when there are none: writing may wait for a reader, and nothing else should.
+class IdleFlusher {
+ public:
+  static constexpr uint64_t kPatienceNs = 20'000'000;
+
+  IdleFlusher() = default;
+  ~IdleFlusher() { Stop(); }
+
+  // Before Start. The buffer outlives Stop.
+  void Watch(LineBuffer& buffer) { buffers_.push_back(&buffer); }
+  void Start();
+
+  // A line has begun: for LineBuffer's `unfinished`.
+  void Announce();
+
+  // Flushes for the last time and joins the thread.
+  void Stop();
+
+ private:
+  void Main();
+
+  std::vector<LineBuffer*> buffers_;
+  std::thread thread_;
+  sync::Mutex mutex_;
+  sync::CondVar changed_;
+  bool announced_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace muster::vmm

@@ -1,0 +1,155 @@
+#include <optional>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include <muster/vmm/device/debug_console.h>
+#include <muster/vmm/device/debug_exit.h>
+#include <muster/vmm/device/fw_cfg.h>
+#include <muster/vmm/device/port_bus.h>
+#include <muster/vmm/device/power_off.h>
+#include <muster/vmm/device/reset_ports.h>
+
+namespace muster::vmm {
+namespace {
+
+class FirstEnding : public RunControl {
+ public:
+  void End(Ending ending) override {
+    if (!ending_) ending_ = ending;
+  }
+  std::string Word() const { return ending_ ? ToString(ending_->kind) : "none"; }
+  const std::optional<Ending>& get() const { return ending_; }
+
+ private:
+  std::optional<Ending> ending_;
+};
+
+// Remembers accesses as "r1@0 w2@1=ff00".
+class Recorder : public PortDevice {
+ public:
+  uint32_t Read(uint16_t offset, int size) override {
+    log += "r" + std::to_string(size) + "@" + std::to_string(offset) + " ";
+    return 0x11223344u + offset;
+  }
+  void Write(uint16_t offset, int size, uint32_t value) override {
+    log += "w" + std::to_string(size) + "@" + std::to_string(offset) + "=" + std::to_string(value) +
+           " ";
+  }
+  std::string log;
+};
+
+TEST_CASE("a port that nobody serves reads all ones, drops writes and is counted") {
+  PortBus bus;
+  CHECK(bus.Read(0x70, 1) == 0xff);
+  CHECK(bus.Read(0x70, 2) == 0xffff);
+  CHECK(bus.Read(0xcf8, 4) == 0xffffffff);
+  bus.Write(0xcf8, 4, 0x80000000);
+  const auto rows = bus.unknown().Rows();
+  REQUIRE(rows.size() == 2);
+  CHECK((rows[0].address == 0x70 && rows[0].reads == 2 && rows[0].writes == 0));
+  CHECK((rows[1].address == 0xcf8 && rows[1].reads == 1 && rows[1].writes == 1));
+}
+
+TEST_CASE("counting unknown ports is bounded") {
+  PortBus bus;
+  for (int port = 0; port < 1000; ++port) bus.Read(static_cast<uint16_t>(port), 1);
+  CHECK(bus.unknown().Rows().size() == AccessCounts::kMostAddresses);
+  CHECK(bus.unknown().others() == 1000 - AccessCounts::kMostAddresses);
+}
+
+TEST_CASE("a byte-wide device sees a wide access as bytes, which may run past it") {
+  PortBus bus;
+  Recorder device;
+  bus.Attach(0x10, 2, PortBus::Width::kBytes, device);
+  bus.Write(0x10, 4, 0x04030201);
+  CHECK(device.log == "w1@0=1 w1@1=2 ");
+  CHECK(bus.unknown().Rows().size() == 2);  // 0x12 and 0x13
+  CHECK(bus.Read(0x11, 2) == 0xff45);
+}
+
+TEST_CASE("a native device sees the access as it is made, cut to its size") {
+  PortBus bus;
+  Recorder device;
+  bus.Attach(0x10, 2, PortBus::Width::kNative, device);
+  bus.Write(0x10, 2, 0xffff1234);
+  CHECK(device.log == "w2@0=4660 ");
+  CHECK(bus.Read(0x10, 2) == 0x3344);
+}
+
+TEST_CASE("the debug-exit port gives (v << 1) | 1 and keeps the whole of v") {
+  FirstEnding ending;
+  DebugExit device(ending);
+  device.Write(0, 1, 0x10);
+  REQUIRE(ending.get());
+  CHECK(ExitStatusOf(*ending.get()) == 33);
+  CHECK_FALSE(IsTruncated(*ending.get()));
+
+  FirstEnding large;
+  DebugExit(large).Write(0, 4, 0x181);
+  CHECK(large.get()->guest_value == 0x181);
+  CHECK(ExitStatusOf(*large.get()) == 3);
+  CHECK(IsTruncated(*large.get()));
+}
+
+TEST_CASE("only SLP_EN with sleep type 0 powers off") {
+  for (uint32_t value : {0x0000u, 0x0001u, 0x1c00u, 0x2400u, 0x3c00u}) {
+    FirstEnding ending;
+    PowerOff(ending).Write(0, 2, value);
+    CHECK(ending.Word() == "none");
+  }
+  FirstEnding ending;
+  PowerOff(ending).Write(0, 2, 0x2000);
+  CHECK(ending.Word() == "power-off");
+  FirstEnding upper;
+  PowerOff(upper).Write(1, 1, 0x20);
+  CHECK(upper.Word() == "power-off");
+}
+
+TEST_CASE("each reset port resets on its own value alone") {
+  FirstEnding ending;
+  KeyboardReset keyboard(ending);
+  keyboard.Write(0, 1, 0xd1);
+  CHECK(ending.Word() == "none");
+  CHECK((keyboard.Read(0, 1) & 2) == 0);
+  keyboard.Write(0, 1, 0xfe);
+  CHECK(ending.Word() == "reset");
+
+  FirstEnding system;
+  SystemControlA port92(system);
+  CHECK(port92.Read(0, 1) == 2);
+  port92.Write(0, 1, 0);
+  CHECK(system.Word() == "none");
+  port92.Write(0, 1, 3);
+  CHECK(system.Word() == "reset");
+
+  FirstEnding control;
+  ResetControl cf9(control);
+  cf9.Write(0, 1, 2);
+  CHECK(control.Word() == "none");
+  CHECK(cf9.Read(0, 1) == 2);
+  cf9.Write(0, 1, 6);
+  CHECK(control.Word() == "reset");
+}
+
+std::vector<uint8_t> ReadKey(FwCfg& device, uint16_t key, int count) {
+  device.Write(0, 2, key);
+  std::vector<uint8_t> bytes;
+  for (int i = 0; i < count; ++i) bytes.push_back(static_cast<uint8_t>(device.Read(1, 1)));
+  return bytes;
+}
+
+TEST_CASE("fw_cfg tells what it is, the RAM and the CPUs, and zeros for the rest") {
+  FwCfg device(uint64_t{5} << 30, 300);
+  using Bytes = std::vector<uint8_t>;
+  CHECK(ReadKey(device, 0, 5) == Bytes{'Q', 'E', 'M', 'U', 0});
+  CHECK(ReadKey(device, 1, 4) == Bytes{1, 0, 0, 0});
+  CHECK(ReadKey(device, 3, 8) == Bytes{0, 0, 0, 0x40, 1, 0, 0, 0});
+  CHECK(ReadKey(device, 5, 2) == Bytes{0x2c, 1});
+  CHECK(ReadKey(device, 0xf, 2) == Bytes{0x2c, 1});
+  CHECK(ReadKey(device, 0x8000, 3) == Bytes{0, 0, 0});
+  CHECK(ReadKey(device, 0, 1) == Bytes{'Q'});  // selecting begins anew
+}
+
+}  // namespace
+}  // namespace muster::vmm
