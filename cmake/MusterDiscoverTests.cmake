@@ -1,5 +1,6 @@
 # Script: asks the Catch2 EXECUTABLE for its test cases and writes OUTPUT, which registers each with
-# CTest as "NAME: test case", with LABELS and TIMEOUT.
+# CTest as "NAME: test case" with the properties HERE; where THERE is not empty, also its twin, which
+# runs it through the command NESTED.
 cmake_minimum_required(VERSION 3.25)
 
 execute_process(COMMAND ${EXECUTABLE} --list-test-names-only
@@ -13,20 +14,29 @@ if(cases MATCHES ";")
 endif()
 
 set(script "")
+function(register name properties)
+  list(JOIN ARGN "]==] [==[" command)
+  string(APPEND script "add_test([==[${name}]==] [==[${command}]==])\n"
+    "set_tests_properties([==[${name}]==] PROPERTIES ${properties})\n")
+  set(script "${script}" PARENT_SCOPE)
+endfunction()
+
 string(REGEX REPLACE "\n+$" "" cases "${cases}")
 # Brackets would be taken for list syntax when the lines are split.
 string(REPLACE "[" "<open>" cases "${cases}")
 string(REPLACE "]" "<close>" cases "${cases}")
 string(REPLACE "\n" ";" cases "${cases}")
 foreach(case IN LISTS cases)
+  # What Catch2 would read as syntax of its test specification is escaped. A specification that
+  # matches nothing would pass, but for the warning.
+  string(REGEX REPLACE "([,\\*])" "\\\\\\1" spec "${case}")
+  string(REPLACE "<open>" "\\[" spec "${spec}")
+  string(REPLACE "<close>" "\\]" spec "${spec}")
   string(REPLACE "<open>" "[" case "${case}")
   string(REPLACE "<close>" "]" case "${case}")
-  # What Catch2 would read as syntax of its test specification. A specification that matches
-  # nothing would pass, but for the warning.
-  string(REGEX REPLACE "([][,\\*])" "\\\\\\1" spec "${case}")
-  string(APPEND script
-    "add_test([==[${NAME}: ${case}]==] [==[${EXECUTABLE}]==] [==[${spec}]==] --warn NoTests)\n"
-    "set_tests_properties([==[${NAME}: ${case}]==] PROPERTIES\n"
-    "  LABELS \"${LABELS}\" TIMEOUT ${TIMEOUT} SKIP_RETURN_CODE 77)\n")
+  register("${NAME}: ${case}" "${HERE}" ${EXECUTABLE} "${spec}" --warn NoTests)
+  if(THERE)
+    register("nested: ${NAME}: ${case}" "${THERE}" ${NESTED} ${EXECUTABLE} "${spec}" --warn NoTests)
+  endif()
 endforeach()
 file(WRITE ${OUTPUT} "${script}")

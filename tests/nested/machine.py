@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
-import pty
+import re
 import resource
 import selectors
 import shutil
@@ -14,7 +14,6 @@ import struct
 import subprocess
 import tempfile
 import time
-import tty
 
 import frames
 import kernel
@@ -113,13 +112,15 @@ class Machine:
         return child
 
     def tail(self):
-        """The last lines of every log, for a report of what went wrong."""
-        noise = ("TCG doesn't support requested feature", ": fv_", ": virtio_loop")
+        """What the logs say of the end: their last lines, and the kernel's first cry."""
+        noise = re.compile(r"\s*$|fv_|virtio_loop|.*TCG doesn't support requested feature")
+        cry = re.compile(r"kernel BUG|BUG:|Oops|Kernel panic|soft lockup|nested guest:")
         lines = []
         for log in sorted(self.scratch.glob("*.log")):
             said = [line for line in log.read_text(errors="replace").splitlines()
-                    if line.strip() and not any(part in line for part in noise)]
-            lines += [f"  {log.stem}: {line}" for line in said[-12:]]
+                    if not noise.match(line)]
+            said = [line for line in said[:-5] if cry.search(line)][:3] + said[-5:]
+            lines += [f"  {log.stem}: {line}" for line in said]
         return "\n".join(lines)
 
     def send(self, data):
@@ -129,14 +130,18 @@ class Machine:
         except OSError as error:
             raise Down(f"the machine hung up ({error.strerror})\n{self.tail()}") from None
 
-    def run(self, directory, argv, environment, sink, limit, control=None, owner=None):
-        """Runs argv and returns its status. sink(kind, bytes) takes its output as it comes.
+    def run(self, directory, argv, environment, sink, limit):
+        """Runs argv and returns its status; sink(kind, bytes) takes its output as it comes."""
+        return self.request(frames.encode_run(directory, argv, environment), sink, limit)
+
+    def request(self, frame, sink, limit, control=None, owner=None):
+        """As run(), for a RUN frame.
 
         control: a socket whose SIGNAL frames go to the command, and whose end kills it (Left).
         owner: a descriptor that becomes readable when all this has to end (Left).
         Ctrl-C goes to the command; a second one ends the machine.
         """
-        self.send(frames.encode_run(directory, argv, environment))
+        self.send(frame)
         interrupts = 0
         deadline = time.monotonic() + limit
         while True:
@@ -190,7 +195,9 @@ class Machine:
             for other in (control, owner):
                 if other is not None:
                     selector.register(other, selectors.EVENT_READ)
-            ready = [key.fileobj for key, _ in selector.select(max(0, deadline - time.monotonic()))]
+            remaining = deadline - time.monotonic()
+            timeout = None if remaining == float("inf") else max(0, remaining)
+            ready = [key.fileobj for key, _ in selector.select(timeout)]
         if not ready:
             raise TimeLimit
         if owner is not None and owner in ready:

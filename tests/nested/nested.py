@@ -2,24 +2,30 @@
 """Runs a command on an emulated machine that has a KVM of its own.
 
     nested.py run [--time-limit SECONDS] -- COMMAND [ARGUMENT...]
+    nested.py start|stop --session DIRECTORY
+    nested.py exec --session DIRECTORY -- COMMAND [ARGUMENT...]
 
 The guest sees this machine's files; only the repository, the current directory, /tmp and /var/tmp
 can be written. COMMAND's output comes as it is made, its exit status is ours. Our own: 2 usage,
 6 nothing here to emulate with, 12 time limit, 14 the machine failed, 130 Ctrl-C.
+
+A session keeps one machine up for many commands, until `stop` or until the process ends that started
+it first. Its verbs are made for tests: where there is nothing to emulate with they end with 77.
 """
 
 import argparse
 import os
+import pathlib
 import signal
 import sys
 
 import frames
 import kernel
 import machine
+import session
+from session import report
 
-
-def report(text):
-    print(f"nested: {text}", file=sys.stderr, flush=True)
+SKIPPED = 77
 
 
 def write_out(kind, payload):
@@ -28,31 +34,82 @@ def write_out(kind, payload):
     file.buffer.flush()
 
 
-def writable_directories():
-    wanted = [str(kernel.REPOSITORY), os.getcwd(), "/tmp", "/var/tmp"]
-    return sorted({directory for directory in wanted if directory != "/"}, key=len)
+def boot(_arguments):
+    wanted = {str(kernel.REPOSITORY), os.getcwd(), "/tmp", "/var/tmp"}
+    return machine.Qemu(report, writable=sorted(wanted - {"/"}, key=len))
 
 
 def run(arguments):
-    with machine.Qemu(report, writable=writable_directories()) as guest:
+    with boot(arguments) as guest:
         return guest.run(os.getcwd(), arguments.command, dict(os.environ), write_out,
                          arguments.time_limit)
+
+
+def serve(arguments):
+    def booted():
+        print("booted", flush=True)
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+    session.serve(arguments.session, arguments.owner, lambda: boot(arguments), booted)
+    return 0
+
+
+def options(_arguments):
+    return []
+
+
+def in_session(action):
+    """A verb of a session: owned by whoever started this process, as ctest does with a test."""
+    def verb(arguments):
+        try:
+            return action(arguments) or 0
+        except machine.Unavailable as error:
+            report(f"skipped: {error}")
+            return SKIPPED
+    return verb
+
+
+@in_session
+def start(arguments):
+    session.start(arguments.session, os.getppid(), options(arguments))
+
+
+@in_session
+def execute(arguments):
+    return session.execute(arguments.session, os.getppid(), options(arguments), arguments.command)
+
+
+def stop(arguments):
+    session.stop(arguments.session)
+    return 0
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="nested", description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    one = verbs.add_parser("run")
-    one.add_argument("--time-limit", type=float, default=600, metavar="SECONDS")
-    one.add_argument("command", nargs="+", metavar="COMMAND")
-    one.set_defaults(function=run)
+
+    def add(name, function):
+        verb = verbs.add_parser(name)
+        verb.set_defaults(function=function)
+        if function is not run:
+            verb.add_argument("--session", type=pathlib.Path, required=True, metavar="DIRECTORY")
+        return verb
+
+    add("run", run).add_argument("--time-limit", type=float, default=600, metavar="SECONDS")
+    add("start", start)
+    add("stop", stop)
+    add("serve", serve).add_argument("--owner", type=int, required=True, metavar="PID")
+    add("exec", execute)
+    for name in ("run", "exec"):
+        verbs.choices[name].add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args()
 
 
 def main():
     # Whatever ends us, the machine and its helper end too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     arguments = parse()
     try:
         return arguments.function(arguments)
@@ -60,7 +117,7 @@ def main():
         report(str(error))
         return 6
     except machine.TimeLimit:
-        report("the time limit ended it")
+        report(f"ended by the time limit")
         return 12
     except machine.Down as error:
         report(str(error))
