@@ -47,21 +47,22 @@ absl::Status FilterMsrs(int vm) {
 }
 
 absl::Status SetUp(const System& system, int vm) {
-  uint64_t identity_map = kIdentityMapAddress;
-  if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) {
-    return IoctlError("KVM_SET_IDENTITY_MAP_ADDR", errno);
-  }
-  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) < 0) return IoctlError("KVM_SET_TSS_ADDR", errno);
-
   absl::Status status = EnableCap(
       vm, KVM_CAP_X86_USER_SPACE_MSR,
       KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER,
       "KVM_CAP_X86_USER_SPACE_MSR");
   if (!status.ok()) return status;
 
-  // Before the first memory slot: setting a filter waits for readers of the slots, some 15 ms.
+  // Before the first memory slot, those that KVM makes below for its own pages included: setting a
+  // filter waits for readers of the slots, some 15 ms.
   status = FilterMsrs(vm);
   if (!status.ok()) return status;
+
+  uint64_t identity_map = kIdentityMapAddress;
+  if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) {
+    return IoctlError("KVM_SET_IDENTITY_MAP_ADDR", errno);
+  }
+  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) < 0) return IoctlError("KVM_SET_TSS_ADDR", errno);
 
   // KVM rewrites the "wrong" one of VMCALL and VMMCALL in guest memory, which on a KVM that
   // emulates instructions never makes progress. Since Linux 5.19.
