@@ -24,6 +24,10 @@ absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& cal
 
 absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& work) {
   if (absl::Status status = CheckContext(); !status.ok()) return status;
+  if (initiator.is_vcpu() && !Known(initiator.cpu())) {
+    return absl::InvalidArgumentError(fmt::format("no vCPU {}", initiator.cpu()));
+  }
+  if (work.hold == nullptr && work.targets.Empty()) return Outcome();
   Outcome outcome;
   bool gone = false;
   {
@@ -39,7 +43,10 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       AskTargets(initiator);
       AwaitTargets();
       outcome = EndRound();
-      if (work.hold != nullptr && outcome.withdrawn.Empty()) ++counters_.stops;
+      if (work.hold != nullptr && outcome.withdrawn.Empty()) {
+        work.hold->granted = true;
+        ++counters_.stops;
+      }
     } else {
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.

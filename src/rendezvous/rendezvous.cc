@@ -78,9 +78,9 @@ std::string Rendezvous::Describe() const {
     text += fmt::format("'{}' under way: not started {}, running {}", round_.work->name,
                         round_.requested.ToString(), round_.running.ToString());
   }
-  text += fmt::format("; members {}, waiting in the library {}, held {} by {} standstills",
-                      joined_.ToString(), waiting_.ToString(), held_.ToString(),
-                      standstills_.size());
+  text +=
+      fmt::format("; members {}, waiting in the library {}, held {} by {} standstills",
+                  joined_.ToString(), waiting_.ToString(), held_.ToString(), standstills_.size());
   for (const Turn* turn : queue_) text += fmt::format("; '{}' waits its turn", turn->work.name);
   return text;
 }

@@ -24,8 +24,11 @@ absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& t
                                                         .name = "a stop",
                                                         .through_standstill = through_standstill});
   if (!outcome.ok()) return outcome.status();
-  if (outcome->withdrawn.Empty()) return Standstill(*this, std::move(hold));
+  if (hold->granted) return Standstill(*this, std::move(hold));
   Release(*hold);
+  if (outcome->withdrawn.Empty()) {
+    return absl::DeadlineExceededError("the stop did not have its turn in time");
+  }
   std::string message =
       fmt::format("vCPUs {} did not stand still in time:", outcome->withdrawn.ToString());
   for (const Laggard& laggard : outcome->laggards) {
