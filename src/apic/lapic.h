@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -124,9 +125,10 @@ class Lapic {
   /// and APIC").
   uint8_t cr8() const { return static_cast<uint8_t>(tpr_ >> 4); }
   void SetCr8(uint8_t cr8) { tpr_ = static_cast<uint8_t>(cr8 << 4); }
+  /// The higher class of TPR and ISR, with TPR[3:0] where that is TPR's (SDM, "Task and Processor
+  /// Priorities"): as numbers, their maximum.
   uint8_t ppr() const {
-    const auto in_service = static_cast<uint8_t>(isr_.Highest().value_or(0) & 0xf0);
-    return (tpr_ & 0xf0) >= in_service ? tpr_ : in_service;
+    return std::max(tpr_, static_cast<uint8_t>(isr_.Highest().value_or(0) & 0xf0));
   }
   uint8_t apr() const;
 

@@ -93,7 +93,13 @@ TEST_CASE("APR weighs TPR, IRR and ISR") {
   bench.lapic.Accept(0x81, kEdge);
   CHECK(bench.Read(LapicReg::kApr) == 0x80);
   bench.lapic.Acknowledge(0x81);
-  CHECK(bench.Read(LapicReg::kApr) == (0x30 & 0x80));
+  CHECK(bench.Read(LapicReg::kApr) == 0);
+  bench.Write(LapicReg::kTpr, 0xc4);
+  CHECK(bench.Read(LapicReg::kApr) == 0xc4);
+  bench.Write(LapicReg::kTpr, 0);
+  bench.Serve(0xc1);
+  bench.Write(LapicReg::kTpr, 0xa4);
+  CHECK(bench.Read(LapicReg::kApr) == (0xa0 & 0xc0));
 }
 
 TEST_CASE("CR8 is the upper half of TPR and clears the lower") {

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <muster/apic/ioapic_regs.h>
+#include <muster/apic/message.h>
+
+namespace muster::apic {
+
+struct IoApicConfig {
+  uint8_t id = 0;
+  uint8_t pins = 24;  ///< 1 to kMaxIoApicPins
+};
+
+/// A message and the pin that it comes from.
+struct PinMessage {
+  uint8_t pin = 0;
+  Message message;
+
+  bool operator==(const PinMessage&) const = default;
+};
+
+/// An entry now routes its interrupts elsewhere, or as something else. The write has evaluated
+/// nothing: once no message of the old entry is on its way, the caller calls Evaluate().
+struct RoutingChange {
+  uint8_t pin = 0;
+  Rte before;
+  Rte after;
+  /// There has been a message since the routing last changed: one can be on its way.
+  bool sent = false;
+
+  bool operator==(const RoutingChange&) const = default;
+};
+
+/// What the caller has to do after an IoApic has changed, with no lock held.
+struct IoApicEffects {
+  std::vector<PinMessage> messages;
+  std::optional<RoutingChange> rerouted;
+
+  bool operator==(const IoApicEffects&) const = default;
+};
+
+struct IoApicCounters {
+  uint64_t messages = 0;
+  uint64_t lost_edges = 0;    ///< on masked pins
+  uint64_t unaccepted = 0;    ///< level messages that were discarded at their destination
+  uint64_t unsent = 0;        ///< interrupts of entries with a reserved delivery mode
+  uint64_t odd_accesses = 0;  ///< stores that are no access to a register
+
+  bool operator==(const IoApicCounters&) const = default;
+};
+
+/// An I/O APIC, version 0x20: registers and pins, no lock and no destination. A copy is a snapshot.
+///
+/// A line carries "asserted", not a voltage: the board is wired with the polarity that the guest
+/// programs, and the bit is only stored.
+class IoApic {
+ public:
+  explicit IoApic(const IoApicConfig& config);
+
+  /// Power-on state: every entry masked. The lines stay as they are.
+  void Reset();
+
+  /// An edge goes out at once or, masked, is lost. A level goes out while there is none on its way
+  /// or in service, and waits while masked. Pins that do not exist are ignored.
+  IoApicEffects SetLine(unsigned pin, bool asserted);
+
+  /// An access at `offset` in the page. Loads give the bytes of IOREGSEL and IOWIN, else zero.
+  /// IOREGSEL and EOI take the first byte of a store, IOWIN 32 bits; any other store has no effect.
+  void MmioRead(uint32_t offset, std::span<uint8_t> data) const;
+  IoApicEffects MmioWrite(uint32_t offset, std::span<const uint8_t> data);
+
+  /// A local APIC has ended a level-triggered vector: pins with that vector may interrupt again.
+  IoApicEffects Eoi(uint8_t vector);
+
+  /// A level message with this vector was discarded where it arrived. Its pins are not waiting for
+  /// an EOI any more, but are not sent again either: whoever discards one would discard the next.
+  /// The next change of the line or the entry, EOI of the vector, or Retry() sends them.
+  void Unaccepted(uint8_t vector);
+  /// A local APIC was enabled, and may accept now what it discarded: evaluates every pin.
+  IoApicEffects Retry();
+
+  /// Sends for the pin if it is a level that waits. To be called after a RoutingChange.
+  IoApicEffects Evaluate(unsigned pin);
+
+  unsigned pins() const { return static_cast<unsigned>(pins_.size()); }
+  Rte entry(unsigned pin) const { return pins_[pin].entry; }
+  bool asserted(unsigned pin) const { return pins_[pin].asserted; }
+  const IoApicCounters& counters() const { return counters_; }
+
+  /// The first broken invariant in words, or nullptr. For tests and debug builds.
+  const char* CheckInvariants() const;
+
+  bool operator==(const IoApic&) const = default;
+
+ private:
+  struct Pin {
+    Rte entry{Rte::kReset};
+    bool asserted = false;
+    bool sent = false;  ///< a message since the routing last changed
+    /// Of the level message that set Remote IRR; the entry may have another by now.
+    uint8_t sent_vector = 0;
+
+    bool operator==(const Pin&) const = default;
+  };
+
+  uint32_t ReadSelected() const;
+  void WriteSelected(uint32_t value, IoApicEffects& effects);
+  void WriteEntry(unsigned pin, Rte value, IoApicEffects& effects);
+  /// Sends if `pin` is a level that waits.
+  void EvaluateLevel(unsigned pin, IoApicEffects& effects);
+  void Send(unsigned pin, IoApicEffects& effects);
+
+  uint8_t select_ = 0;
+  IoApicId id_;
+  IoApicId arbitration_;  ///< of the APIC bus: the id as last written
+  uint8_t initial_id_ = 0;
+  std::vector<Pin> pins_;
+  IoApicCounters counters_;
+};
+
+}  // namespace muster::apic
