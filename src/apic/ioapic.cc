@@ -59,7 +59,7 @@ IoApicEffects IoApic::Eoi(uint8_t vector) {
   IoApicEffects effects;
   for (unsigned pin = 0; pin < pins(); ++pin) {
     Rte& entry = pins_[pin].entry;
-    if (!IsLevel(entry) || entry.Get<Rte::Vector>() != vector) continue;
+    if (entry.Get<Rte::Vector>() != vector) continue;
     entry.Set<Rte::RemoteIrr>(false);
     EvaluateLevel(pin, effects);
   }

@@ -35,9 +35,12 @@ struct RoutingChange {
   bool operator==(const RoutingChange&) const = default;
 };
 
-/// What the caller has to do after an IoApic has changed, with no lock held.
+/// What the caller has to do after an IoApic has changed.
 struct IoApicEffects {
+  /// To be posted before another call to the same IoApic: a routing change must find every message
+  /// of the old entry where it can look for it.
   std::vector<PinMessage> messages;
+  /// To be served with no lock held.
   std::optional<RoutingChange> rerouted;
 
   bool operator==(const IoApicEffects&) const = default;
