@@ -130,6 +130,14 @@ TEST_CASE("making an entry an edge clears its remote IRR") {
   CHECK(Sent(bench.WriteEntry(kPin, kVector | kRteLevel)) == 1);
 }
 
+TEST_CASE("EOI clears remote IRR even if the entry's delivery mode knows no levels by now") {
+  IoApicBench bench = With(kVector | kRteLevel);
+  bench.ioapic.SetLine(kPin, true);
+  bench.WriteEntry(kPin, kVector | kRteLevel | 0x400);
+  CHECK(Sent(bench.ioapic.Eoi(kVector)) == 0);
+  CHECK((bench.ReadEntry(kPin) & kRteRemoteIrr) == 0);
+}
+
 TEST_CASE("remote IRR can't be written") {
   IoApicBench bench = With(kVector | kRteLevel | kRteRemoteIrr);
   CHECK((bench.ReadEntry(kPin) & kRteRemoteIrr) == 0);
