@@ -34,11 +34,36 @@ void Post(uint32_t cpu, CpuFunction* function, void* argument) {
   target->function = function;
   target->argument = argument;
   target->poster = CpuNumber();
-  atomic_store(&target->busy, 1);
+  atomic_store(&target->work, kWorkPosted);
   Wake(cpu);
 }
 
-void Join(uint32_t cpu) { HaltUntil(&cpus[cpu].busy, 0); }
+static void Serve(struct Cpu* cpu) {
+  atomic_store(&cpu->work, kWorkRunning);
+  cpu->function(cpu->argument);
+  const uint32_t poster = cpu->poster;
+  atomic_store(&cpu->work, kNoWork);
+  Wake(poster);
+}
+
+// HaltUntil() for two words: the target's, and this CPU's own, where work may come meanwhile.
+void Join(uint32_t cpu) {
+  struct Cpu* self = ThisCpu();
+  const atomic_uint* work = &cpus[cpu].work;
+  DisableInterrupts();
+  while (atomic_load(work) != kNoWork) {
+    if (atomic_load(&self->work) == kWorkPosted) {
+      EnableInterrupts();
+      Serve(self);
+    } else {
+      DeclareWait(self->number, work, kNoWork);
+      EnableInterruptsAndHalt();
+    }
+    DisableInterrupts();
+  }
+  DeclareWait(self->number, NULL, 0);
+  EnableInterrupts();
+}
 
 void RunOn(uint32_t cpu, CpuFunction* function, void* argument) {
   if (cpu == CpuNumber()) {
@@ -62,11 +87,8 @@ void RunOnAll(CpuFunction* function, void* argument) {
 
 static _Noreturn void Idle(struct Cpu* cpu) {
   for (;;) {
-    HaltUntil(&cpu->busy, 1);
-    cpu->function(cpu->argument);
-    const uint32_t poster = cpu->poster;
-    atomic_store(&cpu->busy, 0);
-    Wake(poster);
+    HaltUntil(&cpu->work, kWorkPosted);
+    Serve(cpu);
   }
 }
 

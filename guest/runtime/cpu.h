@@ -17,8 +17,8 @@ uint32_t CpuCount(void);
 // Starts all other CPUs: one INIT and one SIPI to all but self. Returns when each is idle.
 void StartAllCpus(void);
 
-// Has an idle `cpu` call `function`; Join() returns once it has, and sleeps until then. Between the
-// two, only the poster may post to this CPU. A posted function runs with interrupts on.
+// Has another CPU call `function`, with interrupts on, as soon as it is idle or waits in Join();
+// Join() returns once it has, and sleeps until then. One post at a time to a CPU.
 void Post(uint32_t cpu, CpuFunction* function, void* argument);
 void Join(uint32_t cpu);
 

@@ -10,14 +10,16 @@
 
 typedef void CpuFunction(void* argument);
 
+enum Work { kNoWork, kWorkPosted, kWorkRunning };
+
 struct Cpu {
   struct Cpu* self;    // at GS:0
   uint32_t number;     // its APIC id: ids are taken to be 0, 1, ... CpuCount() - 1
   bool x2apic;         // the mode its APIC is in
   atomic_uint starts;  // times it came out of wait-for-SIPI
 
-  // Work posted by another CPU (cpu.h). `busy` guards the three below it.
-  atomic_uint busy;
+  // Work posted by another CPU (cpu.h). `work` guards the three below it.
+  atomic_uint work;  // enum Work
   CpuFunction* function;
   void* argument;
   uint32_t poster;  // woken when the work is done

@@ -1,6 +1,7 @@
 #include "runtime/platform.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "runtime/console.h"
@@ -52,7 +53,9 @@ _Noreturn void PowerOff(void) {
 }
 
 _Noreturn void Fail(const char* format, ...) {
+  static atomic_flag failed = ATOMIC_FLAG_INIT;
   DisableInterrupts();
+  if (atomic_flag_test_and_set(&failed)) HaltForever();  // the first to fail says why
   va_list arguments;
   va_start(arguments, format);
   PrintFailure(CpuNumber(), format, arguments);
