@@ -20,8 +20,8 @@
   .text
   .code32
 // EAX and EBX are the loader's; neither its descriptor table nor its stack is to be relied on.
-  .globl Start
-Start:
+  .globl _start
+_start:
   cli
   cld
   mov %eax, %edi

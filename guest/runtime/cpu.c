@@ -85,6 +85,13 @@ void RunOnAll(CpuFunction* function, void* argument) {
   }
 }
 
+void ExpectRestart(uint32_t cpu) {
+  atomic_store(&cpus[cpu].work, kNoWork);
+  cpus[cpu].starter = CpuNumber();
+}
+
+void AwaitStarts(uint32_t cpu, uint32_t starts) { HaltUntil(&cpus[cpu].starts, starts); }
+
 static _Noreturn void Idle(struct Cpu* cpu) {
   for (;;) {
     HaltUntil(&cpu->work, kWorkPosted);
@@ -147,6 +154,8 @@ _Noreturn void RuntimeMain(uint32_t magic, uint32_t information, uint32_t apic_i
   EnableThisApic();
   if (atomic_fetch_add(&cpu->starts, 1) == 0) {
     if (atomic_fetch_add(&online, 1) + 1 == cpu_count) Wake(0);
+  } else {
+    Wake(cpu->starter);
   }
   Idle(cpu);
 }

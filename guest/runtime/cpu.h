@@ -28,6 +28,12 @@ void RunOn(uint32_t cpu, CpuFunction* function, void* argument);
 // Runs `function` on all CPUs at once, the caller's included.
 void RunOnAll(CpuFunction* function, void* argument);
 
+// For guests that restart CPUs by SendInit() and SendStartup(). A CPU that starts again is idle.
+// ExpectRestart() comes before the INIT: work that the CPU is in the middle of is forgotten, and
+// its next start wakes this CPU, which sleeps in AwaitStarts() until there were `starts` in all.
+void ExpectRestart(uint32_t cpu);
+void AwaitStarts(uint32_t cpu, uint32_t starts);
+
 // Called on each CPU that SIPI has started, before the runtime touches its APIC. Null: none.
 typedef void StartHook(struct Cpu* cpu);
 void SetStartHook(StartHook* hook);

@@ -17,6 +17,7 @@ struct Cpu {
   uint32_t number;     // its APIC id: ids are taken to be 0, 1, ... CpuCount() - 1
   bool x2apic;         // the mode its APIC is in
   atomic_uint starts;  // times it came out of wait-for-SIPI
+  uint32_t starter;    // woken at each start but the first
 
   // Work posted by another CPU (cpu.h). `work` guards the three below it.
   atomic_uint work;  // enum Work

@@ -89,8 +89,7 @@ void TestMerge(void) {
     CHECK_EQUAL(atomic_load(&merged), 2);
     ++targets;
   }
-  Print("edges merge: 3 while interrupts are off and 3 while in service are 2, cpus: %u",
-        targets);
+  Print("edges merge: 3 while interrupts are off and 3 while in service are 2, cpus: %u", targets);
 }
 
 // --- The highest comes first, and TPR holds back its own class and those below.
