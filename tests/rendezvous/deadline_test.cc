@@ -60,6 +60,24 @@ TEST_CASE("a deadline that has passed already asks nobody and runs nothing") {
   CHECK(vcpus.notified(1) == 0);
 }
 
+TEST_CASE("no function starts after its deadline, though the initiator has yet to look at it",
+          "[deadline-start]") {
+  FakeVcpus vcpus(1);
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  const uint64_t deadline = sync::Now() + 20 * kMs;
+  vcpus.OnNotify([&](int cpu) {  // holds the initiator up
+    Await([&] { return sync::Now() > deadline; });
+    std::thread owner([&] { vcpus.ServeIfPending(cpu); });
+    owner.join();
+  });
+  auto touch = [&](int cpu) { vcpus.Touch(cpu); };
+  const auto outcome = vcpus.rendezvous().Execute(
+      Initiator::Outside(), {.targets = {0}, .function = touch, .deadline = deadline});
+  CHECK(outcome->withdrawn == CpuSet{0});
+  CHECK(vcpus.touched(0) == 0);
+}
+
 TEST_CASE("a deadline runs while the call waits for its turn") {
   FakeVcpus vcpus(2);
   Watchdog watchdog(vcpus);

@@ -114,6 +114,7 @@ void FakeVcpus::Freeze(const CpuSet& cpus, int by) {
 }
 
 void FakeVcpus::Notify(int cpu) {
+  if (on_notify_) on_notify_(cpu);
   ++cpus_[cpu].notified;
   Expect(sync::ThisThread().locks_held == 0);
   cpus_[cpu].spot.Wake();

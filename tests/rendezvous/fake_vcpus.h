@@ -66,6 +66,9 @@ class FakeVcpus : public Notifier {
   int wakes(int cpu) const { return cpus_[cpu].wakes.load(); }
   int borrow_waits(int cpu) const { return cpus_[cpu].borrow_waits.load(); }
 
+  // Called at the start of each Notify.
+  void OnNotify(std::function<void(int)> hook) { on_notify_ = std::move(hook); }
+
   std::string State();  // of everything, when a test hangs
 
   void Notify(int cpu) override;
@@ -92,6 +95,7 @@ class FakeVcpus : public Notifier {
   const int capacity_;
   std::unique_ptr<Cpu[]> cpus_;
   std::atomic<int> violations_{0}, last_violation_{0};
+  std::function<void(int)> on_notify_;
   Rendezvous rendezvous_;
 };
 
