@@ -15,7 +15,8 @@ class DebugExit : public PortDevice {
 
   uint32_t Read(uint16_t, int) override { return 0; }
   void Write(uint16_t, int, uint32_t value) override {
-    control_.End({Ending::Kind::kGuestExit, "debug-exit port 0xf4", value});
+    control_.End(
+        {.kind = Ending::Kind::kGuestExit, .detail = "debug-exit port 0xf4", .guest_value = value});
   }
 
  private:

@@ -19,7 +19,7 @@ class PowerOff : public PortDevice {
     constexpr uint32_t kSleepType = 7u << 10, kSleepEnable = 1u << 13;
     const uint32_t bits = value << (8 * offset);  // a byte write to the upper half counts too
     if ((bits & (kSleepEnable | kSleepType)) == kSleepEnable) {
-      control_.End({Ending::Kind::kPowerOff, "power-off port 0x604"});
+      control_.End({.kind = Ending::Kind::kPowerOff, .detail = "power-off port 0x604"});
     }
   }
 

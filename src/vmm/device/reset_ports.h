@@ -19,7 +19,8 @@ class KeyboardReset : public PortDevice {
 
   uint32_t Read(uint16_t, int) override { return 0; }
   void Write(uint16_t, int, uint32_t value) override {
-    if (value == 0xfe) control_.End({Ending::Kind::kReset, "keyboard controller, port 0x64"});
+    if (value == 0xfe)
+      control_.End({.kind = Ending::Kind::kReset, .detail = "keyboard controller, port 0x64"});
   }
 
  private:
@@ -37,7 +38,8 @@ class SystemControlA : public PortDevice {
   void Write(uint16_t, int, uint32_t value) override {
     // Relaxed: the value orders nothing else.
     const uint32_t before = value_.exchange(value, std::memory_order_relaxed);
-    if (value & ~before & 1) control_.End({Ending::Kind::kReset, "system control port 0x92"});
+    if (value & ~before & 1)
+      control_.End({.kind = Ending::Kind::kReset, .detail = "system control port 0x92"});
   }
 
  private:
@@ -55,7 +57,8 @@ class ResetControl : public PortDevice {
   uint32_t Read(uint16_t, int) override { return value_.load(std::memory_order_relaxed); }
   void Write(uint16_t, int, uint32_t value) override {
     value_.store(value & 2, std::memory_order_relaxed);  // it orders nothing else
-    if (value & 4) control_.End({Ending::Kind::kReset, "reset control register, port 0xcf9"});
+    if (value & 4)
+      control_.End({.kind = Ending::Kind::kReset, .detail = "reset control register, port 0xcf9"});
   }
 
  private:

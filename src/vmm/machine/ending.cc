@@ -1,6 +1,47 @@
+#include <fmt/format.h>
+
 #include <muster/vmm/machine/ending.h>
 
 namespace muster::vmm {
+
+std::string Describe(const GuestFault& fault) {
+  using Kind = vcpu::GuestFaultExit::Kind;
+  switch (fault.kind) {
+    case Kind::kTripleFault:
+      return "triple fault (KVM_EXIT_SHUTDOWN)";
+    case Kind::kEmulationFailure:
+      return "this KVM cannot execute the instruction (KVM_EXIT_INTERNAL_ERROR, emulation)";
+    case Kind::kEntryFailure:
+      return fmt::format(
+          "the processor refused the guest's state (KVM_EXIT_FAIL_ENTRY, reason {:#x})",
+          fault.detail);
+    case Kind::kApicOverRam:
+      return fmt::format(
+          "IA32_APIC_BASE was moved onto RAM at {:#x}, where this KVM would not let "
+          "its accesses exit",
+          fault.detail);
+    case Kind::kUnexpectedExit:
+      return fmt::format("KVM gave up with exit reason {}", fault.detail);
+  }
+  return "?";
+}
+
+const char* ToString(vcpu::GuestFaultExit::Kind kind) {
+  using Kind = vcpu::GuestFaultExit::Kind;
+  switch (kind) {
+    case Kind::kTripleFault:
+      return "triple-fault";
+    case Kind::kEmulationFailure:
+      return "emulation-failure";
+    case Kind::kEntryFailure:
+      return "entry-failure";
+    case Kind::kApicOverRam:
+      return "apic-over-ram";
+    case Kind::kUnexpectedExit:
+      return "unexpected-exit";
+  }
+  return "?";
+}
 
 const char* ToString(Ending::Kind kind) {
   switch (kind) {

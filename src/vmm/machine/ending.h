@@ -1,9 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include <muster/vcpu/run/exit.h>
 
 namespace muster::vmm {
+
+// What a vCPU could not carry on from: vcpu::GuestFaultExit, kept.
+struct GuestFault {
+  int cpu = -1;
+  vcpu::GuestFaultExit::Kind kind = vcpu::GuestFaultExit::Kind::kTripleFault;
+  uint64_t detail = 0;
+  uint64_t rip = 0;
+  std::vector<uint8_t> bytes;  // of the instruction, where KVM gave them
+};
+
+// In words: "triple fault (KVM_EXIT_SHUTDOWN)".
+std::string Describe(const GuestFault& fault);
+// The word that JSON has: "triple-fault" ...
+const char* ToString(vcpu::GuestFaultExit::Kind kind);
 
 // How a run ended.
 struct Ending {
@@ -11,7 +29,7 @@ struct Ending {
     kPowerOff,
     kReset,
     kGuestExit,   // through the debug-exit port
-    kGuestCrash,  // something that no CPU, or not this KVM, can carry on from
+    kGuestCrash,  // see `fault`
     kNoProgress,  // no CPU can ever run again
     kTimeout,
     kInterrupted,  // SIGINT or SIGTERM
@@ -19,8 +37,9 @@ struct Ending {
   };
 
   Kind kind = Kind::kPowerOff;
-  std::string detail;        // what exactly, in words
+  std::string detail = {};   // what exactly, in words
   uint32_t guest_value = 0;  // kGuestExit: what was written
+  std::optional<GuestFault> fault = std::nullopt;
 };
 
 // The word that JSON has: "power-off", "guest-crash" ...

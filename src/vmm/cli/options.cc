@@ -1,0 +1,143 @@
+// The one file that includes CLI11.
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include <muster/vmm/cli/options.h>
+#include <muster/vmm/cli/quantity.h>
+#include <muster/vmm/machine/ending.h>
+#include <muster/vmm/memory/guest_memory.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr int kMostCpus = 1024;
+
+constexpr const char* kExamples = R"(Examples:
+  muster run hello --cpus 4 --stats           an installed guest, and what its CPUs did
+  muster run ./kernel --memory 1G -- debug    a file; "debug" joins its command line
+  muster run ./kernel --timeout 10s --json -- a=1
+
+Only the guest's output goes to stdout. Ctrl-C ends a run, Ctrl-\ prints a report and goes on.
+Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
+  2 usage, 4 image, 6 no usable KVM, 8 guest crash, 10 no CPU can ever run again, 12 timeout,
+  14 host failure, 130 Ctrl-C.)";
+
+// Has CLI11 name the option and this say what is wrong.
+template <typename Parse, typename Value>
+CLI::Validator Quantity(Parse parse, Value& value) {
+  return CLI::Validator(
+      [parse, &value](std::string& text) {
+        const auto parsed = parse(text);
+        if (!parsed.ok()) return std::string(parsed.status().message());
+        value = *parsed;
+        return std::string();
+      },
+      "");
+}
+
+absl::StatusOr<uint64_t> ParseMemory(const std::string& text) {
+  auto bytes = ParseSize(text);
+  if (!bytes.ok()) return bytes;
+  if (*bytes < GuestMemory::kSmallest || *bytes > GuestMemory::kLargest ||
+      *bytes % GuestMemory::kPage != 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is not whole pages (4K) between 1M and 1024G", text));
+  }
+  return bytes;
+}
+
+absl::StatusOr<int> ParseCpus(const std::string& text) {
+  int cpus = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cpus);
+  if (error != std::errc() || end != text.data() + text.size() || cpus < 1 || cpus > kMostCpus) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostCpus));
+  }
+  return cpus;
+}
+
+std::string JoinWords(std::string text, const std::vector<std::string>& words) {
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+PrintAndExit Refuse(const std::string& what) {
+  return {kExitUsage, "", fmt::format("muster: {}; see muster --help\n", what)};
+}
+
+}  // namespace
+
+Options ParseCommandLine(int argc, const char* const* argv) {
+  // What comes after -- is the guest's, whatever it looks like.
+  std::vector<std::string> own(argv + 1, argv + argc), words;
+  if (const auto end = std::find(own.begin(), own.end(), "--"); end != own.end()) {
+    words.assign(end + 1, own.end());
+    own.erase(end, own.end());
+  }
+  const bool has_words = !words.empty();
+
+  CLI::App app("Runs small multiprocessor guests on KVM, with local APICs in user space.",
+               "muster");
+  app.footer(kExamples);
+  app.set_version_flag("--version", "muster " MUSTER_VERSION);
+  app.require_subcommand(1);
+
+  RunOptions run;
+  CLI::App* run_command = app.add_subcommand("run", "run a guest image");
+  run_command->footer(kExamples);
+  std::string cpus, memory, timeout;
+  uint64_t timeout_ns = 0;
+  run_command
+      ->add_option("IMAGE", run.image,
+                   "an installed guest (see muster list) or, with a / in it, a file: ELF64, ELF32 "
+                   "or Multiboot 1")
+      ->required();
+  run_command->add_option("--cpus", cpus, "number of CPUs, 1 to 1024; 2 unless told")
+      ->type_name("N")
+      ->check(Quantity(ParseCpus, run.cpus));
+  run_command->add_option("--memory", memory, "RAM, like 64M or 2G; 256M unless told")
+      ->type_name("SIZE")
+      ->check(Quantity(ParseMemory, run.memory_bytes));
+  run_command
+      ->add_option("--cmdline", run.arguments, "the guest's command line, after the image's name")
+      ->type_name("TEXT");
+  run_command->add_option("--initrd", run.initrd, "a file to give the guest as Multiboot module")
+      ->type_name("FILE");
+  CLI::Option* timeout_option =
+      run_command->add_option("--timeout", timeout, "end the run after 500ms, 10s, 2m ...")
+          ->type_name("TIME")
+          ->check(Quantity(ParseDuration, timeout_ns));
+  run_command->add_option("--json", run.json, "write a report as JSON when the run has ended")
+      ->type_name("FILE");
+  run_command->add_flag("--stats", run.stats,
+                        "show at the end what each CPU did, and how they came up");
+
+  CLI::App* list_command = app.add_subcommand("list", "list the installed guests");
+
+  std::reverse(own.begin(), own.end());  // as CLI11 wants it
+  try {
+    app.parse(own);
+  } catch (const CLI::CallForHelp& call) {
+    return PrintAndExit{0, (*run_command ? run_command : &app)->help(), ""};
+  } catch (const CLI::CallForVersion& call) {
+    return PrintAndExit{0, std::string(call.what()) + "\n", ""};
+  } catch (const CLI::ParseError& error) {
+    return Refuse(error.what());
+  }
+
+  if (*list_command) {
+    if (has_words) return Refuse("list takes no words after --");
+    return ListOptions{};
+  }
+  if (run.json == "-") {
+    return Refuse("--json -: stdout is the guest's serial line; name a file");
+  }
+  if (*timeout_option) run.timeout_ns = timeout_ns;
+  run.arguments = JoinWords(run.arguments, words);
+  return run;
+}
+
+}  // namespace muster::vmm

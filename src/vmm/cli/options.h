@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace muster::vmm {
+
+struct RunOptions {
+  std::string image;
+  int cpus = 2;
+  uint64_t memory_bytes = uint64_t{256} << 20;
+  std::string arguments;  // --cmdline, and the words after --
+  std::string initrd;     // "": none
+  std::string json;       // "": none
+  std::optional<uint64_t> timeout_ns;
+  bool stats = false;
+};
+
+struct ListOptions {};
+
+// The command line asks for nothing but a text, or is wrong.
+struct PrintAndExit {
+  int status;
+  std::string to_stdout, to_stderr;
+};
+
+using Options = std::variant<RunOptions, ListOptions, PrintAndExit>;
+
+Options ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace muster::vmm

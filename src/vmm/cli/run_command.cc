@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+#include <memory>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <muster/vmm/cli/installed_guests.h>
+#include <muster/vmm/cli/run_command.h>
+#include <muster/vmm/cli/signals.h>
+#include <muster/vmm/cli/supervise.h>
+#include <muster/vmm/cli/terminal.h>
+#include <muster/vmm/load/image_file.h>
+#include <muster/vmm/load/load_image.h>
+#include <muster/vmm/machine/guest_code.h>
+#include <muster/vmm/machine/machine.h>
+#include <muster/vmm/report/json.h>
+#include <muster/vmm/report/run_text.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr uint64_t kInspectTimeoutNs = 500'000'000;
+constexpr size_t kCodeBytes = 15;  // the longest instruction
+constexpr size_t kTraceEventsInAll = size_t{1} << 18;
+constexpr size_t kTraceEventsEach = 1 << 13;
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, FileCloser>;
+
+int Refuse(int status, const std::string& why) {
+  fmt::print(stderr, "muster: {}\n", why);
+  return status;
+}
+
+int Refuse(int status, const absl::Status& why) {
+  return Refuse(status, std::string(why.message()));
+}
+
+// Each vCPU takes two descriptors, and the soft limit is 1,024 as a rule.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Where the run ends in a way that a guest which has passed does not, and so wants explaining.
+bool NeedsReport(const Ending& ending) {
+  switch (ending.kind) {
+    case Ending::Kind::kPowerOff:
+    case Ending::Kind::kReset:
+    case Ending::Kind::kGuestExit:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// One `muster run` from the loaded image on.
+class Run {
+ public:
+  Run(const RunOptions& options, std::string image, LoadedImage loaded, Machine& machine)
+      : options_(options),
+        image_(std::move(image)),
+        loaded_(std::move(loaded)),
+        machine_(machine),
+        style_(StyleFor(STDERR_FILENO)) {}
+
+  void ShowReport() { Print(RenderReport(Gather(), style_)); }
+
+  // After the end; the exit status.
+  int Conclude(std::FILE* json) {
+    const RunReport report = Gather();
+    Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
+                                      : RenderHeadline(report, style_));
+    if (options_.stats) Print(RenderStats(report, style_));
+    if (json != nullptr) {
+      const std::string text = ToJson(report);
+      if (std::fwrite(text.data(), 1, text.size(), json) != text.size() || std::fflush(json) != 0) {
+        return Refuse(kExitHostFailure,
+                      fmt::format("--json {}: {}", options_.json, std::strerror(errno)));
+      }
+    }
+    return ExitStatusOf(*report.ending);
+  }
+
+ private:
+  static void Print(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+
+  RunReport Gather() {
+    RunReport report;
+    report.image = image_;
+    report.format = loaded_.format;
+    report.cpus = options_.cpus;
+    report.memory_bytes = options_.memory_bytes;
+    report.start_ns = machine_.start_ns();
+    report.now_ns = machine_.NowNs();
+    report.ending = machine_.ending();
+    report.vcpus = machine_.Inspect(kInspectTimeoutNs);
+    if (report.ending) report.events = machine_.Events();
+    report.unknown_ports = machine_.ports().unknown().Rows();
+    report.unknown_addresses = machine_.unknown_addresses().Rows();
+    report.unknown_msrs = machine_.unknown_msrs().Rows();
+    report.symbols = loaded_.symbols;
+    if (report.ending && report.ending->fault) {
+      const GuestFault& fault = *report.ending->fault;
+      const vcpu::Inspection* vcpu = report.Find(fault.cpu);
+      if (vcpu != nullptr && vcpu->registers_known) {
+        report.code_at_fault = ReadCode(machine_.memory(), *vcpu, fault.rip, kCodeBytes);
+      }
+    }
+    return report;
+  }
+
+  const RunOptions& options_;
+  const std::string image_;
+  const LoadedImage loaded_;
+  Machine& machine_;
+  const Style style_;
+};
+
+const char* KvmDevice() {
+  const char* path = std::getenv("MUSTER_KVM");
+  return path != nullptr ? path : "/dev/kvm";
+}
+
+}  // namespace
+
+int RunCommand(const RunOptions& options) {
+  RaiseDescriptorLimit();
+  const auto path = ResolveImage(options.image);
+  if (!path.ok()) return Refuse(kExitImage, path.status());
+  const auto image = ReadFile(*path);
+  if (!image.ok()) return Refuse(kExitImage, image.status());
+  LoadRequest request{ImageBytes(*path, *image), options.arguments, std::nullopt};
+  absl::StatusOr<std::vector<uint8_t>> initrd = std::vector<uint8_t>();
+  if (!options.initrd.empty()) {
+    initrd = ReadFile(options.initrd);
+    if (!initrd.ok()) return Refuse(kExitImage, initrd.status());
+    request.initrd = ImageBytes(options.initrd, *initrd);
+  }
+  File json;
+  if (!options.json.empty()) {
+    json.reset(std::fopen(options.json.c_str(), "we"));
+    if (!json) {
+      return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, std::strerror(errno)));
+    }
+  }
+
+  auto memory = GuestMemory::Create(options.memory_bytes);
+  if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
+  auto loaded = LoadImage(request, *memory);
+  if (!loaded.ok()) return Refuse(kExitImage, loaded.status());
+
+  const auto system = vcpu::System::Open(KvmDevice());
+  if (!system.ok()) return Refuse(kExitNoKvm, system.status());
+  if (options.cpus > system->max_vcpus()) {
+    return Refuse(kExitUsage, fmt::format("--cpus {}: this KVM gives a guest at most {}",
+                                          options.cpus, system->max_vcpus()));
+  }
+
+  Signals signals;
+  MachineConfig config;
+  config.cpus = options.cpus;
+  if (options.stats) {
+    config.trace_events =
+        std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
+  }
+  const vcpu::StartState start = loaded->start;
+  auto machine = Machine::Create(*system, config, *std::move(memory), start);
+  if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
+  Run run(options, options.image, *std::move(loaded), **machine);
+  if (absl::Status status = (*machine)->Start(); !status.ok()) {
+    return Refuse(kExitHostFailure, status);
+  }
+  Supervise(**machine, signals, options.timeout_ns, [&run] { run.ShowReport(); });
+  (*machine)->Finish();
+  return run.Conclude(json.get());
+}
+
+}  // namespace muster::vmm

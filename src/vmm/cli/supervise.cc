@@ -1,0 +1,53 @@
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <muster/vmm/cli/supervise.h>
+
+namespace muster::vmm {
+namespace {
+
+// Stops the run from outside; the guest's output, whose reader may be what it hangs on, waits for
+// nobody from then on.
+void Stop(Machine& machine, Ending::Kind kind, std::string detail) {
+  machine.End({.kind = kind, .detail = std::move(detail)});
+  machine.HurryOutput();
+}
+
+}  // namespace
+
+void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeout_ns,
+               const std::function<void()>& show_report) {
+  uint64_t deadline = timeout_ns ? machine.start_ns() + *timeout_ns : sync::kNever;
+  while (!machine.finished()) {
+    pollfd waits[] = {{machine.news_fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    timespec left{};
+    if (deadline != sync::kNever) {
+      const uint64_t now = machine.NowNs();
+      if (now >= deadline) {
+        deadline = sync::kNever;
+        Stop(machine, Ending::Kind::kTimeout,
+             fmt::format("{:.3g} s", static_cast<double>(*timeout_ns) / 1e9));
+        continue;
+      }
+      left.tv_sec = static_cast<time_t>((deadline - now) / 1'000'000'000);
+      left.tv_nsec = static_cast<long>((deadline - now) % 1'000'000'000);
+    }
+    if (ppoll(waits, 2, deadline == sync::kNever ? nullptr : &left, nullptr) < 0 &&
+        errno != EINTR) {
+      Stop(machine, Ending::Kind::kHostFailure, fmt::format("ppoll: {}", std::strerror(errno)));
+    }
+    machine.Tend();
+    while (const std::optional<int> signal = signals.Take()) {
+      if (*signal == SIGQUIT) {
+        if (!machine.ending()) show_report();
+        continue;
+      }
+      Stop(machine, Ending::Kind::kInterrupted, *signal == SIGINT ? "Ctrl-C" : "SIGTERM");
+      signals.LetKill();
+    }
+  }
+}
+
+}  // namespace muster::vmm

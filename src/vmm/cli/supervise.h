@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include <muster/vmm/cli/signals.h>
+#include <muster/vmm/machine/machine.h>
+
+namespace muster::vmm {
+
+// Sees a started machine through: returns when it has ended, by itself, by SIGINT or SIGTERM, or
+// after `timeout_ns`, and all its vCPUs have stopped. On SIGQUIT calls `show_report` and goes on. A
+// second SIGINT or SIGTERM kills the process.
+void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeout_ns,
+               const std::function<void()>& show_report);
+
+}  // namespace muster::vmm

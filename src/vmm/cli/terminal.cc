@@ -1,0 +1,41 @@
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <muster/vmm/cli/terminal.h>
+
+namespace muster::vmm {
+namespace {
+
+const char* Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+// POSIX, "Environment Variables": the first of these that is set decides.
+bool LocaleIsUtf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    if (const char* value = Environment(name)) {
+      return strcasestr(value, "utf-8") != nullptr || strcasestr(value, "utf8") != nullptr;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Style StyleFor(int fd) {
+  const char* terminal = Environment("TERM");
+  Style style;
+  style.unicode = LocaleIsUtf8();
+  if (!isatty(fd)) return style;
+  style.colour = Environment("NO_COLOR") == nullptr && terminal != nullptr &&
+                 std::string_view(terminal) != "dumb";
+  winsize size{};
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
+  return style;
+}
+
+}  // namespace muster::vmm

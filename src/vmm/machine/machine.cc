@@ -1,0 +1,167 @@
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/run/vcpu.h>
+#include <muster/vmm/machine/machine.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr size_t kThreadStackBytes = 512 * 1024;
+
+}  // namespace
+
+Machine::Machine(const MachineConfig& config, GuestMemory memory)
+    : config_(config),
+      memory_(std::move(memory)),
+      news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      devices_(*this, config.output_fd, memory_.size(), config.cpus),
+      timer_(config.cpus),
+      cpus_(static_cast<size_t>(config.cpus)) {}
+
+Machine::~Machine() {
+  End({.kind = Ending::Kind::kInterrupted, .detail = "the machine was destroyed"});
+  Finish();
+  close(news_);
+}
+
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& system,
+                                                         const MachineConfig& config,
+                                                         GuestMemory memory,
+                                                         const vcpu::StartState& start) {
+  std::unique_ptr<Machine> machine(new Machine(config, std::move(memory)));
+  if (machine->news_ < 0) {
+    return absl::ResourceExhaustedError(fmt::format("eventfd: {}", std::strerror(errno)));
+  }
+  vcpu::VmConfig vm_config;
+  vm_config.cpus = config.cpus;
+  vm_config.kick_signal = SIGUSR1;
+  vm_config.trace_events = config.trace_events;
+  auto vm = vcpu::Vm::Create(system, vm_config, machine->timer_);
+  if (!vm.ok()) return vm.status();
+  machine->vm_ = *std::move(vm);
+  for (const GuestMemory::Region& region : machine->memory_.regions()) {
+    absl::Status status = machine->vm_->memory().Add(region.base, region.host);
+    if (!status.ok()) return status;
+  }
+  machine->vm_->SetStart(start);
+  machine->vm_->SetIdleObserver(machine.get());
+  return machine;
+}
+
+absl::Status Machine::Start() {
+  devices_.Start();
+  timer_.Start([this](int cpu) { vm_->TimerExpired(cpu); });
+  start_ns_ = NowNs();
+
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kThreadStackBytes);
+  absl::Status status = absl::OkStatus();
+  // The bootstrap processor last: when the guest's first instruction runs, all CPUs are there.
+  for (int index = config_.cpus - 1; index >= 0 && status.ok(); --index) {
+    Cpu& cpu = cpus_[static_cast<size_t>(index)];
+    cpu.machine = this;
+    cpu.index = index;
+    live_.fetch_add(1, std::memory_order_relaxed);  // its thread's creation publishes it
+    const int error = pthread_create(&cpu.thread, &attributes, CpuMain, &cpu);
+    cpu.started = error == 0;
+    if (!cpu.started) {
+      live_.fetch_sub(1, std::memory_order_relaxed);
+      status = absl::ResourceExhaustedError(
+          fmt::format("pthread_create for vCPU {}: {}", index, std::strerror(error)));
+    }
+  }
+  pthread_attr_destroy(&attributes);
+  if (!status.ok()) {
+    End({.kind = Ending::Kind::kHostFailure, .detail = std::string(status.message())});
+    Finish();
+  }
+  return status;
+}
+
+void Machine::End(Ending ending) {
+  {
+    sync::MutexLock lock(mutex_);
+    if (ending_) return;
+    ending_ = std::move(ending);
+  }
+  if (vm_) vm_->Stop();
+  Notify();
+}
+
+std::optional<Ending> Machine::ending() const {
+  sync::MutexLock lock(mutex_);
+  return ending_;
+}
+
+void Machine::Notify() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(news_, &one, sizeof(one));
+}
+
+void Machine::AllAsleep() {
+  all_asleep_.store(true, std::memory_order_release);
+  Notify();
+}
+
+void Machine::Tend() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(news_, &count, sizeof(count));
+  // The exchange comes first: an AllAsleep after it is news again.
+  if (!all_asleep_.exchange(false, std::memory_order_acq_rel)) return;
+  if (vm_->CanNeverRunAgain()) {
+    End({.kind = Ending::Kind::kNoProgress, .detail = "no CPU can ever run again"});
+  }
+}
+
+void Machine::Finish() {
+  if (joined_) return;
+  joined_ = true;
+  for (Cpu& cpu : cpus_) {
+    if (cpu.started) pthread_join(cpu.thread, nullptr);
+  }
+  timer_.Stop();
+  devices_.Stop();
+}
+
+std::vector<vcpu::Inspection> Machine::Inspect(uint64_t timeout_ns) {
+  if (!joined_) return vm_->InspectAll(timeout_ns);
+  std::vector<vcpu::Inspection> all;
+  for (const Cpu& cpu : cpus_) {
+    if (cpu.last) all.push_back(*cpu.last);
+  }
+  return all;
+}
+
+std::vector<std::vector<vcpu::Event>> Machine::Events() const {
+  std::vector<std::vector<vcpu::Event>> all;
+  for (const Cpu& cpu : cpus_) all.push_back(cpu.events);
+  return all;
+}
+
+void* Machine::CpuMain(void* argument) {
+  Cpu& cpu = *static_cast<Cpu*>(argument);
+  pthread_setname_np(pthread_self(), fmt::format("cpu {}", cpu.index).c_str());
+  cpu.machine->RunCpu(cpu);
+  return nullptr;
+}
+
+void Machine::RunCpu(Cpu& cpu) {
+  vcpu::Vcpu& vcpu = vm_->vcpu(cpu.index);
+  for (bool more = true; more;) {
+    vcpu::Exit exit = vcpu.Run();
+    more = Serve(cpu.index, exit);
+  }
+  // Here and not by whoever reports: to KVM this thread is the vCPU's own.
+  cpu.last = vcpu.Inspect();
+  cpu.events = vcpu.Events();
+  // Release: who sees 0 sees the lines above.
+  if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) Notify();
+}
+
+}  // namespace muster::vmm

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <pthread.h>
+#include <vector>
+
+#include <muster/rendezvous/sync.h>
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vcpu/run/start_state.h>
+#include <muster/vcpu/run/vm.h>
+#include <muster/vcpu/trace/event_ring.h>
+#include <muster/vmm/device/access_counts.h>
+#include <muster/vmm/machine/ending.h>
+#include <muster/vmm/machine/pc_devices.h>
+#include <muster/vmm/machine/timer_thread.h>
+#include <muster/vmm/memory/guest_memory.h>
+
+namespace muster::vmm {
+
+struct MachineConfig {
+  int cpus = 2;
+  size_t trace_events = 0;  // per vCPU
+  int output_fd = 1;        // of the serial line and the debug console
+};
+
+// A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a
+// thread that runs no vCPU, waits on news_fd() and calls Tend() until finished().
+class Machine : private RunControl, private vcpu::Vm::IdleObserver {
+ public:
+  // `memory` holds the image. The calling thread's signal mask becomes that of all threads here;
+  // SIGUSR1 is blocked in it and SIGPIPE ignored.
+  static absl::StatusOr<std::unique_ptr<Machine>> Create(const vcpu::System& system,
+                                                         const MachineConfig& config,
+                                                         GuestMemory memory,
+                                                         const vcpu::StartState& start);
+  ~Machine() override;
+
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Starts the threads and with them the guest. On an error those that were started have ended.
+  absl::Status Start();
+
+  // Ends the run from outside; a run that has ended already keeps its ending. Any thread.
+  void End(Ending ending) override;
+
+  // Lets nobody wait any longer for a reader of the guest's output.
+  void HurryOutput() { devices_.HurryOutput(); }
+
+  // A descriptor that is readable when there is something for Tend to do.
+  int news_fd() const { return news_; }
+  // Finds out whether a CPU can ever run again, where all sleep.
+  void Tend();
+  // Every vCPU thread has stopped for good.
+  bool finished() const { return live_.load(std::memory_order_acquire) == 0; }
+
+  // Joins the threads and puts out what is left of the guest's output. After finished(), or after
+  // End: waits then.
+  void Finish();
+
+  const GuestMemory& memory() const { return memory_; }
+  PortBus& ports() { return devices_.ports(); }
+  const AccessCounts& unknown_addresses() const { return unknown_addresses_; }
+  const AccessCounts& unknown_msrs() const { return unknown_msrs_; }
+  uint64_t start_ns() const { return start_ns_; }
+  uint64_t NowNs() { return timer_.NowNs(); }
+
+  std::optional<Ending> ending() const;
+
+  // How the vCPUs stand: those that answer within `timeout_ns` while the run goes on, all of them
+  // after Finish.
+  std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
+  // Their last events, by vCPU; after Finish.
+  std::vector<std::vector<vcpu::Event>> Events() const;
+
+ private:
+  // Each slot belongs to its thread until that has been joined.
+  struct Cpu {
+    Machine* machine = nullptr;
+    int index = 0;
+    pthread_t thread{};
+    bool started = false;
+    std::optional<vcpu::Inspection> last;
+    std::vector<vcpu::Event> events;
+  };
+
+  Machine(const MachineConfig& config, GuestMemory memory);
+
+  void AllAsleep() override;
+  void Notify();
+
+  static void* CpuMain(void* cpu);
+  void RunCpu(Cpu& cpu);
+  // False when this vCPU is done.
+  bool Serve(int cpu, vcpu::Exit& exit);
+  void ServePort(const vcpu::PortExit& exit);
+  void ServeMmio(const vcpu::MmioExit& exit);
+  void ServeMsr(const vcpu::MsrExit& exit);
+
+  const MachineConfig config_;
+  GuestMemory memory_;
+  const int news_;  // eventfd
+  AccessCounts unknown_addresses_;
+  AccessCounts unknown_msrs_;
+  PcDevices devices_;
+  TimerThread timer_;
+  std::unique_ptr<vcpu::Vm> vm_;  // after what its vCPUs use
+  std::vector<Cpu> cpus_;
+  uint64_t start_ns_ = 0;
+  bool joined_ = false;
+
+  std::atomic<int> live_{0};             // vCPU threads that have not stopped
+  std::atomic<bool> all_asleep_{false};  // AllAsleep came, Tend has not looked yet
+  mutable sync::Mutex mutex_;
+  std::optional<Ending> ending_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace muster::vmm

@@ -1,0 +1,130 @@
+// The one file that includes nlohmann-json.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <muster/vmm/report/json.h>
+
+namespace muster::vmm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Hex(uint64_t value) { return fmt::format("{:#x}", value); }
+
+Json OfCounters(const vcpu::Counters& c) {
+  return {
+      {"entries", c.entries},
+      {"port_exits", c.port_exits},
+      {"mmio_exits", c.mmio_exits},
+      {"msr_exits", c.msr_exits},
+      {"hlt_exits", c.hlt_exits},
+      {"window_exits", c.window_exits},
+      {"tpr_exits", c.tpr_exits},
+      {"debug_exits", c.debug_exits},
+      {"interrupted", c.interrupted},
+      {"other_exits", c.other_exits},
+      {"apic_accesses", c.apic_accesses},
+      {"ipis_sent", c.ipis_sent},
+      {"mail_accepted", c.mail_accepted},
+      {"mail_merged", c.mail_merged},
+      {"mail_discarded", c.mail_discarded},
+      {"injected", c.injected},
+      {"nmis_injected", c.nmis_injected},
+      {"timer_expiries", c.timer_expiries},
+      {"inits", c.inits},
+      {"startups", c.startups},
+      {"startups_dropped", c.startups_dropped},
+      {"smis_dropped", c.smis_dropped},
+      {"meetings", c.meetings},
+      {"parks", c.parks},
+      {"steps", c.steps},
+      {"kicks", c.kicks},
+      {"stray_kicks", c.stray_kicks},
+  };
+}
+
+Json OfRegisters(const vcpu::Inspection& vcpu) {
+  constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                    "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+  Json registers = {{"rip", Hex(vcpu.rip)},        {"rflags", Hex(vcpu.rflags)},
+                    {"cr0", Hex(vcpu.cr0)},        {"cr2", Hex(vcpu.cr2)},
+                    {"cr3", Hex(vcpu.cr3)},        {"cr4", Hex(vcpu.cr4)},
+                    {"cr8", Hex(vcpu.cr8)},        {"efer", Hex(vcpu.efer)},
+                    {"cs", Hex(vcpu.cs_selector)}, {"cs_base", Hex(vcpu.cs_base)}};
+  for (size_t i = 0; i < vcpu.gpr.size(); ++i) registers[kNames[i]] = Hex(vcpu.gpr[i]);
+  return registers;
+}
+
+Json OfVcpu(const vcpu::Inspection& vcpu, const SymbolTable& symbols) {
+  Json json = {{"cpu", vcpu.cpu}, {"apic_id", vcpu.apic_id}, {"state", vcpu::ToString(vcpu.state)}};
+  json["registers"] = vcpu.registers_known ? OfRegisters(vcpu) : Json(nullptr);
+  const std::string symbol =
+      vcpu.registers_known ? symbols.Name(vcpu.cs_base + vcpu.rip) : std::string();
+  json["symbol"] = symbol.empty() ? Json(nullptr) : Json(symbol);
+  json["apic"] = {
+      {"enabled", vcpu.apic_enabled},
+      {"software_enabled", vcpu.apic_software_enabled},
+      {"x2apic", vcpu.x2apic},
+      {"tpr", vcpu.tpr},
+      {"ppr", vcpu.ppr},
+      {"irr", vcpu.irr},
+      {"isr", vcpu.isr},
+      {"mailbox", vcpu.mailbox},
+      {"nmi_pending", vcpu.nmi_pending},
+  };
+  json["timer_deadline_ns"] =
+      vcpu.timer_deadline_ns ? Json(*vcpu.timer_deadline_ns) : Json(nullptr);
+  json["counters"] = OfCounters(vcpu.counters);
+  return json;
+}
+
+Json OfAccesses(const std::vector<AccessCounts::Row>& rows) {
+  Json json = Json::array();
+  for (const AccessCounts::Row& row : rows) {
+    json.push_back({{"address", Hex(row.address)}, {"reads", row.reads}, {"writes", row.writes}});
+  }
+  return json;
+}
+
+Json OfFault(const GuestFault& fault, const SymbolTable& symbols) {
+  Json json = {{"cpu", fault.cpu},
+               {"kind", ToString(fault.kind)},
+               {"detail", Hex(fault.detail)},
+               {"rip", Hex(fault.rip)}};
+  const std::string symbol = symbols.Name(fault.rip);
+  json["symbol"] = symbol.empty() ? Json(nullptr) : Json(symbol);
+  json["bytes"] = fault.bytes;
+  return json;
+}
+
+}  // namespace
+
+std::string ToJson(const RunReport& report) {
+  Json json = {{"schema", 1},
+               {"image", report.image},
+               {"format", report.format},
+               {"cpus", report.cpus},
+               {"memory_bytes", report.memory_bytes},
+               {"wall_ns", report.wall_ns()}};
+  if (report.ending) {
+    const Ending& ending = *report.ending;
+    json["outcome"] = ToString(ending.kind);
+    json["detail"] = ending.detail;
+    json["exit_status"] = ExitStatusOf(ending);
+    json["guest_value"] =
+        ending.kind == Ending::Kind::kGuestExit ? Json(ending.guest_value) : Json(nullptr);
+    json["fault"] = ending.fault ? OfFault(*ending.fault, report.symbols) : Json(nullptr);
+  }
+  json["vcpus"] = Json::array();
+  for (const vcpu::Inspection& vcpu : report.vcpus) {
+    json["vcpus"].push_back(OfVcpu(vcpu, report.symbols));
+  }
+  json["unknown_ports"] = OfAccesses(report.unknown_ports);
+  json["unknown_addresses"] = OfAccesses(report.unknown_addresses);
+  json["unknown_msrs"] = OfAccesses(report.unknown_msrs);
+  // Names come from the image and the command line, and need not be UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace muster::vmm

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include <muster/vmm/report/run_report.h>
+
+namespace muster::vmm {
+
+// The report as JSON, one object that ends with a newline: "schema" 1. Fields are added in later
+// versions, and what is here keeps its meaning. Times are nanoseconds; addresses and registers are
+// strings like "0x1c", for they don't fit a double.
+std::string ToJson(const RunReport& report);
+
+}  // namespace muster::vmm

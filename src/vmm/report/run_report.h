@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/trace/event_ring.h>
+#include <muster/vmm/device/access_counts.h>
+#include <muster/vmm/load/symbols.h>
+#include <muster/vmm/machine/ending.h>
+
+namespace muster::vmm {
+
+// All that is known of a run, now or after its end. What it looks like is for the renderers.
+struct RunReport {
+  std::string image;
+  std::string format;
+  int cpus = 0;
+  uint64_t memory_bytes = 0;
+  uint64_t start_ns = 0;         // by the machine's clock
+  uint64_t now_ns = 0;           // when it was made
+  std::optional<Ending> ending;  // nothing while the run goes on
+
+  std::vector<vcpu::Inspection> vcpus;           // by number; those that did not answer are missing
+  std::vector<std::vector<vcpu::Event>> events;  // by vCPU; empty where nothing was recorded
+
+  std::vector<AccessCounts::Row> unknown_ports, unknown_addresses, unknown_msrs;
+
+  // What memory holds where the crashed vCPU stood, where it could be found.
+  std::vector<uint8_t> code_at_fault;
+
+  SymbolTable symbols;
+
+  uint64_t wall_ns() const { return now_ns - start_ns; }
+  const vcpu::Inspection* Find(int cpu) const;
+};
+
+}  // namespace muster::vmm

@@ -1,0 +1,103 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <muster/vmm/report/activity.h>
+#include <muster/vmm/report/run_text.h>
+#include <muster/vmm/report/timeline.h>
+#include <muster/vmm/report/vcpu_text.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr size_t kMostUnknown = 8;
+
+std::string Seconds(uint64_t ns) { return fmt::format("{:.3g} s", static_cast<double>(ns) / 1e9); }
+
+std::string DescribeEnding(const RunReport& report) {
+  const Ending& ending = *report.ending;
+  switch (ending.kind) {
+    case Ending::Kind::kPowerOff:
+      return fmt::format("the guest powered off ({})", ending.detail);
+    case Ending::Kind::kReset:
+      return fmt::format("the guest reset the machine, which ends a run ({})", ending.detail);
+    case Ending::Kind::kGuestExit:
+      return fmt::format("the guest wrote {} to the {}: exit status {}{}", ending.guest_value,
+                         ending.detail, ExitStatusOf(ending),
+                         IsTruncated(ending) ? ", which is cut down to 8 bits" : "");
+    case Ending::Kind::kGuestCrash:
+      return fmt::format("the guest crashed on cpu {}: {}", ending.fault ? ending.fault->cpu : -1,
+                         ending.detail);
+    case Ending::Kind::kNoProgress:
+      return "no CPU can ever run again: all sleep, and nothing is on its way to any of them";
+    case Ending::Kind::kTimeout:
+      return fmt::format("the guest had not ended when its time was up ({})", ending.detail);
+    case Ending::Kind::kInterrupted:
+      return fmt::format("stopped by {}", ending.detail);
+    case Ending::Kind::kHostFailure:
+      return fmt::format("the host failed: {}", ending.detail);
+  }
+  return "?";
+}
+
+std::string RenderFault(const RunReport& report, const GuestFault& fault) {
+  const std::string name = report.symbols.Name(fault.rip);
+  std::string text =
+      fmt::format("  at {:#x}{}\n", fault.rip, name.empty() ? "" : fmt::format(" ({})", name));
+  const std::vector<uint8_t>& bytes = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
+  if (!bytes.empty()) text += fmt::format("  code there: {:02x}\n", fmt::join(bytes, " "));
+  if (const vcpu::Inspection* vcpu = report.Find(fault.cpu)) text += RenderRegisters(*vcpu);
+  return text + "\n";
+}
+
+std::string RenderUnknown(const char* what, const std::vector<AccessCounts::Row>& rows) {
+  if (rows.empty()) return "";
+  std::string text = fmt::format("  {} that nobody serves:", what);
+  for (size_t i = 0; i < std::min(rows.size(), kMostUnknown); ++i) {
+    text += fmt::format("{} {:#x} ({}r {}w)", i ? "," : "", rows[i].address, rows[i].reads,
+                        rows[i].writes);
+  }
+  if (rows.size() > kMostUnknown) text += fmt::format(" and {} more", rows.size() - kMostUnknown);
+  return text + "\n";
+}
+
+}  // namespace
+
+const vcpu::Inspection* RunReport::Find(int cpu) const {
+  for (const vcpu::Inspection& vcpu : vcpus) {
+    if (vcpu.cpu == cpu) return &vcpu;
+  }
+  return nullptr;
+}
+
+std::string RenderHeadline(const RunReport& report, const Style& style) {
+  if (!report.ending) {
+    return fmt::format("muster: {}: running for {}\n", report.image, Seconds(report.wall_ns()));
+  }
+  if (report.ending->kind == Ending::Kind::kPowerOff) return "";
+  const bool clean = ExitStatusOf(*report.ending) == kExitClean;
+  return style.Paint(clean ? Colour::kNone : Colour::kBold,
+                     fmt::format("muster: {}: {}", report.image, DescribeEnding(report))) +
+         fmt::format(" (after {})\n", Seconds(report.wall_ns()));
+}
+
+std::string RenderReport(const RunReport& report, const Style& style) {
+  std::string text = RenderHeadline(report, style);
+  if (report.ending && report.ending->fault) text += RenderFault(report, *report.ending->fault);
+  text += RenderVcpus(report, style);
+  text += RenderUnknown("ports", report.unknown_ports);
+  text += RenderUnknown("addresses", report.unknown_addresses);
+  text += RenderUnknown("MSRs", report.unknown_msrs);
+  return text;
+}
+
+std::string RenderStats(const RunReport& report, const Style& style) {
+  std::string text;
+  if (const std::string timeline = RenderTimeline(report, style); !timeline.empty()) {
+    text += "\n" + style.Paint(Colour::kBold, "The CPUs coming up") + "\n" + timeline;
+  }
+  text += "\n" + style.Paint(Colour::kBold, "What each of them did") +
+          fmt::format(" ({}, {})\n", Seconds(report.wall_ns()), report.image);
+  return text + RenderActivity(report, style);
+}
+
+}  // namespace muster::vmm

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <muster/vmm/report/style.h>
+
+namespace muster::vmm {
+
+// Lines up rows of cells. A cell longer than its column allows is cut, with a mark.
+class TextTable {
+ public:
+  enum class Align { kLeft, kRight };
+
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+    size_t widest = 40;  // columns of the terminal
+  };
+
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as there are columns.
+  void AddRow(std::vector<std::string> cells, Colour colour = Colour::kNone);
+
+  // Each line ends with a newline and begins with two spaces.
+  std::string Render(const Style& style) const;
+
+ private:
+  struct Row {
+    std::vector<std::string> cells;
+    Colour colour;
+  };
+  std::vector<Column> columns_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace muster::vmm

@@ -1,0 +1,154 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <iterator>
+#include <map>
+
+#include <muster/vmm/report/text_table.h>
+#include <muster/vmm/report/vcpu_text.h>
+
+namespace muster::vmm {
+namespace {
+
+using vcpu::Inspection;
+using vcpu::RunState;
+
+constexpr size_t kMostRows = 40;
+constexpr size_t kMostVectors = 3;
+
+Colour ColourOf(RunState state) {
+  switch (state) {
+    case RunState::kRunning:
+      return Colour::kGreen;
+    case RunState::kOffline:
+      return Colour::kRed;
+    default:
+      return Colour::kNone;
+  }
+}
+
+std::vector<std::string> Cells(const Inspection& vcpu, const RunReport& report) {
+  return {vcpu::ToString(vcpu.state),
+          DescribeRip(vcpu, report.symbols),
+          vcpu.registers_known ? DescribeFlags(vcpu.rflags) : "?",
+          DescribeVectors(vcpu.irr),
+          DescribeVectors(vcpu.isr),
+          fmt::format("{:02x}", vcpu.ppr),
+          DescribeWait(vcpu, report.now_ns)};
+}
+
+std::string Range(int first, int last) {
+  return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+}
+
+}  // namespace
+
+std::string DescribeFlags(uint64_t rflags) {
+  // SDM "EFLAGS Register".
+  constexpr std::pair<int, const char*> kFlags[] = {{9, "IF"}, {0, "CF"},  {2, "PF"},  {6, "ZF"},
+                                                    {7, "SF"}, {10, "DF"}, {11, "OF"}, {8, "TF"}};
+  std::string text;
+  for (const auto& [bit, name] : kFlags) {
+    if (rflags >> bit & 1) text += (text.empty() ? "" : " ") + std::string(name);
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string DescribeVectors(const std::vector<uint8_t>& list) {
+  if (list.empty()) return "-";
+  const size_t shown = std::min(list.size(), kMostVectors);
+  // The highest are next.
+  std::string text =
+      fmt::format("{:02x}", fmt::join(list.end() - static_cast<ptrdiff_t>(shown), list.end(), " "));
+  if (list.size() > shown) text += fmt::format(" +{}", list.size() - shown);
+  return text;
+}
+
+std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
+  switch (vcpu.state) {
+    case RunState::kRunning:
+      return "-";
+    case RunState::kOffline:
+      return "nothing: it is off";
+    case RunState::kWaitForSipi:
+      return "INIT, SIPI";
+    case RunState::kHalted:
+      break;
+  }
+  if (vcpu.deliverable || !vcpu.mailbox.empty()) return "nothing: about to wake";
+  if (vcpu.registers_known && !(vcpu.rflags >> 9 & 1)) return "NMI or INIT (IF is 0)";
+  if (vcpu.timer_deadline_ns) {
+    const uint64_t deadline = *vcpu.timer_deadline_ns;
+    const double ms = deadline > now_ns ? static_cast<double>(deadline - now_ns) / 1e6 : 0;
+    return fmt::format("its timer, in {:.1f} ms", ms);
+  }
+  if (!vcpu.apic_software_enabled) return "NMI or INIT (APIC disabled)";
+  if (!vcpu.irr.empty()) return fmt::format("PPR below {:02x}", vcpu.irr.back() & 0xf0);
+  return "an interrupt";
+}
+
+std::string DescribeRip(const Inspection& vcpu, const SymbolTable& symbols) {
+  if (!vcpu.registers_known) return "?";
+  // In real mode and the like symbols are of linear addresses.
+  const std::string name = symbols.Name(vcpu.cs_base + vcpu.rip);
+  std::string rip = vcpu.cs_base == 0 ? fmt::format("{:x}", vcpu.rip)
+                                      : fmt::format("{:04x}:{:04x}", vcpu.cs_selector, vcpu.rip);
+  return name.empty() ? rip : rip + " " + name;
+}
+
+std::string RenderVcpus(const RunReport& report, const Style& style) {
+  using Align = TextTable::Align;
+  TextTable table({{"CPU", Align::kRight},
+                   {"STATE", Align::kLeft},
+                   {"RIP", Align::kLeft, 34},
+                   {"FLAGS", Align::kLeft, 11},
+                   {"IRR", Align::kLeft, 13},
+                   {"ISR", Align::kLeft, 13},
+                   {"PPR", Align::kRight},
+                   {"WAITS FOR", Align::kLeft, 27}});
+  std::map<std::string, int> left_out;  // by state
+  size_t rows = 0;
+  for (size_t i = 0; i < report.vcpus.size();) {
+    const Inspection& first = report.vcpus[i];
+    const std::vector<std::string> cells = Cells(first, report);
+    size_t end = i + 1;
+    while (end < report.vcpus.size() && report.vcpus[end].cpu == report.vcpus[end - 1].cpu + 1 &&
+           Cells(report.vcpus[end], report) == cells) {
+      ++end;
+    }
+    if (rows < kMostRows) {
+      std::vector<std::string> row = {Range(first.cpu, report.vcpus[end - 1].cpu)};
+      row.insert(row.end(), cells.begin(), cells.end());
+      table.AddRow(std::move(row), ColourOf(first.state));
+      ++rows;
+    } else {
+      left_out[vcpu::ToString(first.state)] += static_cast<int>(end - i);
+    }
+    i = end;
+  }
+  std::string text = table.Render(style);
+  if (!left_out.empty()) {
+    text += "  and";
+    for (const auto& [state, count] : left_out) text += fmt::format(" {} {},", count, state);
+    text.back() = '\n';
+  }
+  const size_t missing = static_cast<size_t>(report.cpus) - report.vcpus.size();
+  if (missing > 0) text += fmt::format("  {} vCPUs did not answer in time\n", missing);
+  return text;
+}
+
+std::string RenderRegisters(const Inspection& vcpu) {
+  if (!vcpu.registers_known) return "  (this KVM did not keep the registers)\n";
+  constexpr const char* kNames[] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+                                    "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"};
+  std::string text;
+  for (size_t i = 0; i < vcpu.gpr.size(); ++i) {
+    text += fmt::format("{}{:>3} {:016x}", i % 4 ? "  " : "  ", kNames[i], vcpu.gpr[i]);
+    if (i % 4 == 3) text += '\n';
+  }
+  text +=
+      fmt::format("  CR0 {:x}  CR2 {:x}  CR3 {:x}  CR4 {:x}  EFER {:x}  RFLAGS {:x}  CS {:04x}\n",
+                  vcpu.cr0, vcpu.cr2, vcpu.cr3, vcpu.cr4, vcpu.efer, vcpu.rflags, vcpu.cs_selector);
+  return text;
+}
+
+}  // namespace muster::vmm
