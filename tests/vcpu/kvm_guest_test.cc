@@ -95,7 +95,7 @@ TEST_CASE("IA32_APIC_BASE and IA32_TSC_DEADLINE exit by the filter, read and wri
     guest.run().msr.data = 0x5'0000'1234;
     CHECK(guest.RunToOut() == 0x1234);
     if (guest.Run() == KVM_EXIT_HLT) {
-      // Some KVMs take the deadline before they look at the filter: HostTraits tells.
+      // KVM on VMX takes the deadline before it looks at the filter: HostTraits tells.
       CHECK(msr == kIa32TscDeadline);
       continue;
     }

@@ -18,6 +18,11 @@ TEST_CASE("the probe agrees with what is known of VMX and SVM") {
     CHECK(probed->exact_windows == known->exact_windows);
     CHECK(probed->set_tpr_exits == known->set_tpr_exits);
   }
+  const auto found = FindHostTraits(KvmOrSkip());
+  REQUIRE(found.ok());
+  CHECK(found->exact_windows == probed->exact_windows);
+  CHECK(found->set_tpr_exits == probed->set_tpr_exits);
+  CHECK(found->tsc_deadline_exits <= probed->tsc_deadline_exits);  // if in doubt, no
 }
 
 TEST_CASE("the probe says the same twice") {

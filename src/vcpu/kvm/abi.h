@@ -30,8 +30,8 @@ struct MsrBuffer {
 static_assert(offsetof(MsrBuffer, entry) == kFlexHeaderBytes);
 
 struct SignalMaskBuffer {
-  uint32_t len = 8;   // of the kernel's sigset_t
-  uint8_t sigset[8];  // without padding before it
+  uint32_t len = 8;  // the kernel's sigset_t, not the C library's
+  uint8_t sigset[8];
 };
 static_assert(offsetof(SignalMaskBuffer, sigset) == 4);
 

@@ -15,8 +15,8 @@ struct HostTraits {
   bool exact_windows = false;
   // Lowering CR8 exits with KVM_EXIT_SET_TPR.
   bool set_tpr_exits = false;
-  // WRMSR of IA32_TSC_DEADLINE obeys the MSR filter. False: KVM swallows it, and the guest must
-  // not be offered that timer mode.
+  // WRMSR of IA32_TSC_DEADLINE obeys the MSR filter. False: KVM swallows it (on VMX, by a fast path
+  // that comes before the filter), and the guest must not be offered that timer mode.
   bool tsc_deadline_exits = false;
 
   bool operator==(const HostTraits&) const = default;

@@ -19,7 +19,8 @@ namespace muster::vcpu {
 // elsewhere an ioctl blocks until KVM_RUN returns. Errors name the ioctl and the vCPU.
 class VcpuHandle {
  public:
-  // `id` is the APIC id that KVM knows; below system.max_vcpu_ids().
+  // `id` is the APIC id that KVM knows; below system.max_vcpu_ids(). KVM will refuse paravirtual
+  // MSRs whose CPUID bit is clear (KVM_CAP_ENFORCE_PV_FEATURE_CPUID, where it is there).
   static absl::StatusOr<VcpuHandle> Create(const System& system, const VmHandle& vm, int id);
 
   int id() const { return id_; }
@@ -35,8 +36,7 @@ class VcpuHandle {
   // The signals blocked during KVM_RUN, in place of the thread's own mask. KVM_SET_SIGNAL_MASK.
   absl::Status SetSignalMask(const sigset_t& blocked);
 
-  // Before the first KVM_RUN; later EINVAL. Also makes KVM refuse paravirtual MSRs whose CPUID bit
-  // is clear (KVM_CAP_ENFORCE_PV_FEATURE_CPUID).
+  // Before the first KVM_RUN; later EINVAL.
   absl::Status SetCpuid(std::span<const kvm_cpuid_entry2> entries);
 
   // KVM_INTERRUPT. KVM checks neither IF nor the shadow, and a second one replaces the first; only

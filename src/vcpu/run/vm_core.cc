@@ -65,7 +65,7 @@ const HostTraits& VmCore::traits() {
   if (!probed_) {
     probed_ = config_.traits;
     if (!probed_) {
-      const absl::StatusOr<HostTraits> found = ProbeHost(system_);
+      const absl::StatusOr<HostTraits> found = FindHostTraits(system_);
       // The defaults are right everywhere, if slow.
       probed_ = found.ok() ? *found : HostTraits{};
     }
