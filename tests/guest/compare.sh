@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# compare.sh MUSTER IMAGE CPUS [COMMAND LINE]
+#
+# What a guest says on Muster has to be what it says on QEMU, as a set of lines, and both runs have
+# to end as passed.
+set -eu
+muster=$1 image=$2 cpus=$3 command_line=${4-}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+skip() { echo "skipped: $*"; exit 77; }
+[ -x "$muster" ] || skip "there is no $muster"
+command -v qemu-system-x86_64 >/dev/null || skip "qemu-system-x86_64 is not here"
+
+status=0
+"$muster" run "$image" --cpus "$cpus" --cmdline "$command_line" --timeout 120s \
+  >"$dir/muster" 2>"$dir/report" </dev/null || status=$?
+[ $status != 6 ] || skip "no usable KVM: $(tail -1 "$dir/report")"
+if [ $status != 0 ]; then
+  cat "$dir/muster" "$dir/report"
+  echo "FAIL: on Muster it ended with $status"
+  exit 1
+fi
+
+status=0
+timeout 120 qemu-system-x86_64 -accel tcg -smp "$cpus" -kernel "$image" -append "$command_line" \
+  -display none -serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+  >"$dir/qemu" 2>"$dir/report" </dev/null || status=$?
+if [ $status != 0 ]; then
+  cat "$dir/qemu" "$dir/report"
+  echo "FAIL: on QEMU it ended with $status"
+  exit 1
+fi
+
+sort "$dir/muster" >"$dir/muster.sorted"
+sort "$dir/qemu" >"$dir/qemu.sorted"
+diff -u --label qemu --label muster "$dir/qemu.sorted" "$dir/muster.sorted" ||
+  { echo "FAIL: they differ"; exit 1; }
+echo "$(wc -l <"$dir/qemu") lines alike"

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# instructions.sh IMAGE...
+#
+# Finds instructions that a KVM which emulates guest code can not execute.
+set -eu
+refused='%[xyz]mm|%mm[0-7]|%st|\b(popcnt|lzcnt|tzcnt|rdtscp|cmpxchg16b|crc32[bwlq]?|int|int3|fwait|emms|xgetbv|xsave[a-z]*|monitor|mwait|endbr64)\b'
+found=0
+for image in "$@"; do
+  # The image calls itself i386; its code is 64-bit, but for the few lines that lead there.
+  if objdump -d -j .text -m i386:x86-64 "$image" | cut -f3- | grep -nE "$refused"; then
+    echo "FAIL: $image holds the instructions above" >&2
+    found=1
+  fi
+done
+exit $found
