@@ -1,0 +1,199 @@
+#include <muster/vcpu/irq/fabric.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+
+namespace muster::vcpu {
+namespace {
+
+using apic::ApicMode;
+using apic::DeliveryMode;
+using apic::DestinationMode;
+using apic::Identity;
+using apic::Ipi;
+using apic::LogicalModel;
+using apic::Message;
+using apic::Shorthand;
+using rendezvous::CpuSet;
+
+struct Recorder : MessageSink {
+  std::map<int, int> posts;  // cpu: how many
+  int last_vector = 0;
+  CpuSet nmis, smis, inits, startups;
+  int init_source = -2;
+
+  void Post(int cpu, uint8_t vector, apic::TriggerMode) override {
+    ++posts[cpu];
+    last_vector = vector;
+  }
+  void PostNmi(int cpu) override { nmis.Add(cpu); }
+  void PostSmi(int cpu) override { smis.Add(cpu); }
+  absl::Status Init(int source, const CpuSet& targets) override {
+    init_source = source;
+    inits |= targets;
+    return absl::OkStatus();
+  }
+  absl::Status Startup(int, const CpuSet& targets, uint8_t vector) override {
+    startups |= targets;
+    last_vector = vector;
+    return absl::OkStatus();
+  }
+  CpuSet posted() const {
+    CpuSet set;
+    for (const auto& [cpu, count] : posts) set.Add(cpu);
+    return set;
+  }
+};
+
+struct Bus {
+  Recorder sink;
+  Fabric fabric;
+
+  explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic) : fabric(cpus, sink) {
+    for (int cpu = 0; cpu < cpus; ++cpu) {
+      const auto id = static_cast<uint32_t>(cpu);
+      fabric.table().Publish(
+          cpu, Identity{.id = id,
+                        .ldr = mode == ApicMode::kX2apic ? apic::LogicalX2ApicId(id)
+                                                         : (1u << (cpu % 8)) << 24,
+                        .model = LogicalModel::kFlat,
+                        .mode = mode,
+                        .software_enabled = true});
+    }
+  }
+  void Send(int source, Message message, Shorthand shorthand = Shorthand::kNone) {
+    REQUIRE(fabric.SendIpi(source, Ipi{message, shorthand}).ok());
+  }
+};
+
+TEST_CASE("a published identity is read back as it was") {
+  RoutingTable table(3);
+  const Identity identity{.id = 1'023,
+                          .ldr = 0xfedcba98,
+                          .model = LogicalModel::kCluster,
+                          .mode = ApicMode::kX2apic,
+                          .software_enabled = true};
+  table.Publish(2, identity);
+  CHECK(table.identity(2) == identity);
+  table.Publish(2, Identity{.id = 5, .mode = ApicMode::kDisabled});
+  CHECK(table.identity(2) == Identity{.id = 5, .mode = ApicMode::kDisabled});
+}
+
+TEST_CASE("a physical destination reaches one CPU") {
+  Bus bus(4);
+  bus.Send(0, {.destination = 2, .vector = 0x40});
+  CHECK(bus.sink.posted() == CpuSet{2});
+}
+
+TEST_CASE("a physical destination that nobody has reaches nobody") {
+  Bus bus(4);
+  bus.Send(0, {.destination = 9, .vector = 0x40});
+  CHECK(bus.sink.posts.empty());
+}
+
+TEST_CASE("broadcast reaches the sender too") {
+  Bus bus(70);
+  bus.Send(3, {.destination = 0xff, .vector = 0x40});
+  CHECK(bus.sink.posted() == CpuSet::FirstN(70));
+}
+
+TEST_CASE("id 300 in xAPIC mode answers to 44, in x2APIC mode it does not") {
+  Bus xapic(301, ApicMode::kXapic);
+  xapic.Send(0, {.destination = 44, .vector = 0x40});
+  CHECK(xapic.sink.posted() == CpuSet{44, 300});
+
+  Bus x2apic(301, ApicMode::kX2apic);
+  x2apic.Send(0, {.destination = 44, .x2apic = true, .vector = 0x40});
+  CHECK(x2apic.sink.posted() == CpuSet{44});
+  x2apic.Send(0, {.destination = 300, .x2apic = true, .vector = 0x40});
+  CHECK(x2apic.sink.posted() == CpuSet{44, 300});
+}
+
+TEST_CASE("an x2APIC cluster destination reaches its members") {
+  Bus bus(64, ApicMode::kX2apic);
+  bus.Send(0, {.destination = 2u << 16 | 0x8001,
+               .x2apic = true,
+               .destination_mode = DestinationMode::kLogical,
+               .vector = 0x40});
+  CHECK(bus.sink.posted() == CpuSet{32, 47});
+}
+
+TEST_CASE("a flat logical destination reaches each CPU whose bit is set") {
+  Bus bus(8);
+  bus.Send(0, {.destination = 0x81, .destination_mode = DestinationMode::kLogical, .vector = 0x40});
+  CHECK(bus.sink.posted() == CpuSet{0, 7});
+}
+
+TEST_CASE("shorthands") {
+  Bus bus(5);
+  bus.Send(2, {.vector = 0x40}, Shorthand::kAllExcludingSelf);
+  CHECK(bus.sink.posted() == CpuSet{0, 1, 3, 4});
+  bus.Send(2, {.vector = 0x40}, Shorthand::kAllIncludingSelf);
+  CHECK(bus.sink.posts[2] == 1);
+  CHECK(bus.sink.posts[0] == 2);
+}
+
+TEST_CASE("lowest priority goes to the CPU with the lowest priority class") {
+  Bus bus(4);
+  for (int cpu = 0; cpu < 4; ++cpu) bus.fabric.table().PublishPriority(cpu, 0x50);
+  bus.fabric.table().PublishPriority(3, 0x4f);
+  for (int i = 0; i < 8; ++i) {
+    bus.Send(0, {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
+  }
+  CHECK(bus.sink.posts == std::map<int, int>{{3, 8}});
+}
+
+TEST_CASE("lowest priority breaks ties by rotation") {
+  Bus bus(4);
+  for (int i = 0; i < 8; ++i) {
+    bus.Send(0, {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
+  }
+  CHECK(bus.sink.posts == std::map<int, int>{{0, 2}, {1, 2}, {2, 2}, {3, 2}});
+}
+
+TEST_CASE("lowest priority skips software-disabled APICs and is lost where all are") {
+  Bus bus(2);
+  const auto disable = [&](int cpu) {
+    Identity identity = bus.fabric.table().identity(cpu);
+    identity.software_enabled = false;
+    bus.fabric.table().Publish(cpu, identity);
+  };
+  const Message message{
+      .destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60};
+  disable(0);
+  for (int i = 0; i < 4; ++i) bus.Send(0, message);
+  CHECK(bus.sink.posts == std::map<int, int>{{1, 4}});
+  disable(1);
+  bus.Send(0, message);
+  CHECK(bus.sink.posts == std::map<int, int>{{1, 4}});
+}
+
+TEST_CASE("INIT and SIPI go to the sink as sets, INIT level de-assert nowhere") {
+  Bus bus(4);
+  bus.Send(1, {.delivery_mode = DeliveryMode::kInit}, Shorthand::kAllExcludingSelf);
+  CHECK(bus.sink.inits == CpuSet{0, 2, 3});
+  CHECK(bus.sink.init_source == 1);
+  bus.Send(1, {.delivery_mode = DeliveryMode::kStartup, .vector = 0x9a},
+           Shorthand::kAllExcludingSelf);
+  CHECK(bus.sink.startups == CpuSet{0, 2, 3});
+  CHECK(bus.sink.last_vector == 0x9a);
+
+  Bus quiet(4);
+  quiet.Send(1, {.delivery_mode = DeliveryMode::kInit,
+                 .trigger_mode = apic::TriggerMode::kLevel,
+                 .level = false},
+             Shorthand::kAllExcludingSelf);
+  CHECK(quiet.sink.inits.Empty());
+}
+
+TEST_CASE("NMI and SMI are told apart from vectors") {
+  Bus bus(3);
+  bus.Send(0, {.destination = 1, .delivery_mode = DeliveryMode::kNmi, .vector = 0x40});
+  bus.Send(0, {.destination = 2, .delivery_mode = DeliveryMode::kSmi});
+  CHECK(bus.sink.nmis == CpuSet{1});
+  CHECK(bus.sink.smis == CpuSet{2});
+  CHECK(bus.sink.posts.empty());
+}
+
+}  // namespace
+}  // namespace muster::vcpu
