@@ -34,6 +34,9 @@ Vcpu& Vm::vcpu(int cpu) { return core_->vcpu(cpu); }
 MemorySlots& Vm::memory() { return core_->memory(); }
 void Vm::SetStart(const StartState& start) { core_->core(0).SetStart(start); }
 void Vm::TimerExpired(int cpu) { core_->core(cpu).doorbell().Ring(kRequestTimer); }
+absl::Status Vm::SendMessage(const apic::Message& message) {
+  return core_->fabric().SendMessage(message);
+}
 void Vm::Stop() { core_->Stop(); }
 std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
   return core_->InspectAll(timeout_ns);

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include <muster/rendezvous/cpu_set.h>
+#include <muster/apic/message.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
@@ -64,6 +64,10 @@ class Vm {
 
   // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed.
   void TimerExpired(int cpu);
+
+  // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
+  // vCPUs. INIT and SIPI wait for their targets; the others never wait.
+  absl::Status SendMessage(const apic::Message& message);
 
   // Makes every Run return StoppedExit, now and from here on.
   void Stop();

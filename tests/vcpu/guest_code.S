@@ -1,0 +1,401 @@
+// What the guests of the run loop's tests execute, each snippet next to nothing and named after the
+// test that it is for. Real mode unless said otherwise, CS:0 at its first byte, DS = 0. APICs are in
+// x2APIC mode: MSR 0x800 + register.
+
+    .section .rodata
+    .code16
+
+.macro SNIPPET name
+    .balign 16
+    .global \name
+\name:
+.endm
+.macro END name
+    .global \name\()_end
+\name\()_end:
+.endm
+
+.macro WRITE_MSR msr, low, high=0
+    movl $\msr, %ecx
+    movl $\low, %eax
+    movl $\high, %edx
+    wrmsr
+.endm
+#define SVR 0x80f
+#define EOI 0x80b
+#define TPR 0x808
+#define ICR 0x830
+#define LVT_TIMER 0x832
+#define INITIAL_COUNT 0x838
+#define DIVIDE 0x83e
+#define SELF_IPI 0x83f
+.macro ENABLE_APIC
+    WRITE_MSR SVR, 0x1ff
+.endm
+.macro SEND low, high=0
+    WRITE_MSR ICR, \low, \high
+.endm
+// Other CPUs are started as most kernels do it, with SIPI vector 8.
+.macro START cpu
+    SEND 0x4500, \cpu
+    SEND 0x4608, \cpu
+.endm
+.macro SAY port, value
+    movb $\value, %al
+    outb %al, $\port
+.endm
+.macro STOP
+9:  cli
+    hlt
+    jmp 9b
+.endm
+
+// ---- ports ----
+
+SNIPPET port_echo
+    inb $0x11, %al
+    outb %al, $0x10
+    inw $0x11, %ax
+    outw %ax, $0x10
+    inl $0x11, %eax
+    outl %eax, $0x10
+    STOP
+END port_echo
+
+// ---- INIT and SIPI ----
+
+SNIPPET ap_says_hello
+    ENABLE_APIC
+    SAY 0x20, 1
+    STOP
+END ap_says_hello
+
+SNIPPET start_one
+    START 1
+    SAY 0x10, 1
+    STOP
+END start_one
+
+SNIPPET start_all_at_once
+    SEND 0xc4500
+    SEND 0xc4608
+    SAY 0x10, 1
+    STOP
+END start_all_at_once
+
+SNIPPET start_300
+    START 300
+    STOP
+END start_300
+
+SNIPPET sipi_to_running
+    START 1
+1:  cmpb $0, 0x500
+    je 1b
+    SEND 0x4608, 1
+    SEND 0x4608, 1
+    movb $1, 0x501
+    SAY 0x10, 1
+    STOP
+END sipi_to_running
+
+SNIPPET ap_waits_for_word
+    movb $1, 0x500
+    SAY 0x20, 1
+1:  cmpb $0, 0x501
+    je 1b
+    SAY 0x20, 2
+    STOP
+END ap_waits_for_word
+
+// The AP counts at 0x600. After each INIT the count must stand still.
+SNIPPET ap_counts
+1:  incl 0x600
+    jmp 1b
+END ap_counts
+
+SNIPPET init_running
+    movw $50, %bp
+1:  START 1
+    movl 0x600, %ebx
+2:  cmpl %ebx, 0x600
+    je 2b
+    SEND 0x4500, 1
+    movl 0x600, %ebx
+    movw $200, %si
+3:  cmpl %ebx, 0x600
+    jne 4f
+    decw %si
+    jnz 3b
+    decw %bp
+    jnz 1b
+    SAY 0x10, 1
+    STOP
+4:  SAY 0x11, 1
+    STOP
+END init_running
+
+// CPU 0 sends INIT to CPU 2 and then lets CPU 1 know, which sends the SIPI at once.
+SNIPPET sipi_edge_cpu0
+    START 1
+    movl $200, %ebp
+1:  movl 0x600, %ebx
+    SEND 0x4500, 2
+    movl $1, 0x700
+    SEND 0x4608, 2
+2:  cmpl %ebx, 0x600
+    je 2b
+3:  cmpl $0, 0x700
+    jne 3b
+    decl %ebp
+    jnz 1b
+    SAY 0x10, 1
+    STOP
+END sipi_edge_cpu0
+
+SNIPPET sipi_edge_cpu1
+1:  cmpl $1, 0x700
+    jne 1b
+    SEND 0x4609, 2
+    movl $0, 0x700
+    jmp 1b
+END sipi_edge_cpu1
+
+SNIPPET sipi_edge_cpu2
+    lock incl 0x600
+    STOP
+END sipi_edge_cpu2
+
+// Started again and again, each CPU sends INIT to the other. Whoever is reset stays so until CPU 0
+// starts it again.
+SNIPPET cross_init_ap1
+    lock incl 0x600
+    SEND 0x4500, 2
+    lock incl 0x604
+    STOP
+END cross_init_ap1
+SNIPPET cross_init_ap2
+    lock incl 0x608
+    SEND 0x4500, 1
+    lock incl 0x60c
+    STOP
+END cross_init_ap2
+SNIPPET cross_init_cpu0
+    movl $300, %ebp
+1:  SEND 0x4500, 1
+    SEND 0x4500, 2
+    movl 0x600, %ebx
+    movl 0x608, %edi
+    SEND 0x4608, 1
+    SEND 0x4609, 2
+    // At least one of them has run.
+2:  cmpl %ebx, 0x600
+    jne 3f
+    cmpl %edi, 0x608
+    je 2b
+3:  decl %ebp
+    jnz 1b
+    SAY 0x10, 1
+    STOP
+END cross_init_cpu0
+
+SNIPPET init_self
+    movb 0x500, %al
+    outb %al, $0x10
+    incb 0x500
+    cmpb $3, 0x500
+    je 1f
+    SEND 0x4500, 0
+    SAY 0x11, 1
+1:  STOP
+END init_self
+
+// ---- HLT, kicks ----
+
+SNIPPET spin
+    SAY 0x10, 1
+1:  jmp 1b
+END spin
+
+SNIPPET halt_masked
+    cli
+    SAY 0x10, 1
+    hlt
+    SAY 0x11, 1
+    STOP
+END halt_masked
+
+SNIPPET halt_open
+    sti
+    SAY 0x10, 1
+1:  hlt
+    SAY 0x12, 1
+    jmp 1b
+END halt_open
+
+SNIPPET handler_says
+    pushl %eax
+    pushl %ecx
+    pushl %edx
+    SAY 0x30, 1
+    WRITE_MSR EOI, 0
+    popl %edx
+    popl %ecx
+    popl %eax
+    iretw
+END handler_says
+
+SNIPPET nmi_handler_says
+    pushw %ax
+    SAY 0x31, 1
+    popw %ax
+    iretw
+END nmi_handler_says
+
+// ---- injection ----
+
+// A self-IPI with interrupts off is taken at the instruction after the shadow of STI, not before.
+SNIPPET sti_shadow
+    xorl %ebx, %ebx
+    WRITE_MSR SELF_IPI, 0x40
+    sti
+    incl %ebx
+    incl %ebx
+    incl %ebx
+    STOP
+END sti_shadow
+SNIPPET handler_says_bx
+    movb %bl, %al
+    outb %al, $0x30
+    WRITE_MSR EOI, 0
+    iretw
+END handler_says_bx
+
+// Windows of one instruction, and an interrupt that waits for them from the start.
+SNIPPET narrow_windows
+    xorl %ebx, %ebx
+    WRITE_MSR SELF_IPI, 0x40
+    movw $60, %si
+1:  incl %ebx
+    sti
+    nop
+    cli
+    decw %si
+    jnz 1b
+    SAY 0x10, 1
+    STOP
+END narrow_windows
+
+// The same without an end and without an exit, the interrupt coming from elsewhere.
+SNIPPET narrow_windows_for_ever
+    SAY 0x10, 1
+1:  movw $300, %si
+2:  decw %si
+    jnz 2b
+    sti
+    nop
+    cli
+    jmp 1b
+END narrow_windows_for_ever
+
+SNIPPET two_vectors_by_priority
+    WRITE_MSR SELF_IPI, 0x41
+    WRITE_MSR SELF_IPI, 0x52
+    sti
+    nop
+    nop
+    STOP
+END two_vectors_by_priority
+SNIPPET handler_41
+    SAY 0x30, 0x41
+    WRITE_MSR EOI, 0
+    iretw
+END handler_41
+SNIPPET handler_52
+    SAY 0x30, 0x52
+    WRITE_MSR EOI, 0
+    iretw
+END handler_52
+
+SNIPPET masked_by_tpr
+    WRITE_MSR TPR, 0x50
+    WRITE_MSR SELF_IPI, 0x41
+    sti
+    nop
+    nop
+    SAY 0x30, 1
+    WRITE_MSR TPR, 0x30
+    nop
+    SAY 0x30, 2
+    STOP
+END masked_by_tpr
+
+// ---- timer ----
+
+SNIPPET timer_wakes_hlt
+    WRITE_MSR DIVIDE, 0xb
+    WRITE_MSR LVT_TIMER, 0x40
+    movw $20, %bp
+1:  WRITE_MSR INITIAL_COUNT, 100000
+    sti
+    hlt
+    cli
+    decw %bp
+    jnz 1b
+    SAY 0x10, 1
+    STOP
+END timer_wakes_hlt
+
+SNIPPET timer_while_running
+    WRITE_MSR DIVIDE, 0xb
+    WRITE_MSR LVT_TIMER, 0x20040
+    WRITE_MSR INITIAL_COUNT, 3000000
+    sti
+1:  cmpb $10, 0x500
+    jb 1b
+    cli
+    SAY 0x10, 1
+    STOP
+END timer_while_running
+SNIPPET handler_counts
+    pushl %eax
+    pushl %ecx
+    pushl %edx
+    incb 0x500
+    WRITE_MSR EOI, 0
+    popl %edx
+    popl %ecx
+    popl %eax
+    iretw
+END handler_counts
+
+SNIPPET timer_armed_far
+    WRITE_MSR DIVIDE, 0xb
+    WRITE_MSR LVT_TIMER, 0x40
+    WRITE_MSR INITIAL_COUNT, 0xffffffff
+    sti
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END timer_armed_far
+
+// ---- ends ----
+
+SNIPPET triple_fault
+    lidtl 0x510
+    SAY 0x10, 1
+    ud2
+END triple_fault
+
+SNIPPET unknown_msr
+    movl $0xdeadbeef, %ecx
+    rdmsr
+    SAY 0x10, 1
+    STOP
+END unknown_msr
+SNIPPET gp_handler
+    SAY 0x30, 0x0d
+    STOP
+END gp_handler
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,149 @@
+// INIT and SIPI on real KVM, the code being that of guest_code.S.
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "test_vm.h"
+
+namespace muster::vcpu {
+namespace {
+
+using Write = TestVm::Write;
+
+TEST_CASE("an AP waits until SIPI and starts at VV00:0000") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
+  t.Start();
+  t.AwaitWrites(0x20, 1);
+  t.AwaitWrites(0x10, 1);
+  CHECK(t.Writes(0x20) == std::vector<Write>{{1, 0x20, 1}});
+  const Inspection ap = t.Look(1);
+  CHECK(ap.counters.inits == 1);
+  CHECK(ap.counters.startups == 1);
+  CHECK(ap.cs_selector == 0x800);
+}
+
+TEST_CASE("broadcast INIT and SIPI without a pause start every AP once") {
+  const int cpus = GENERATE(2, 4, 64);
+  TestVm t(cpus);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_all_at_once));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
+  t.Start();
+  t.AwaitWrites(0x20, static_cast<size_t>(cpus) - 1);
+  t.AwaitWrites(0x10, 1);
+  t.Stop();
+  CHECK(t.CountWrites(0x20) == static_cast<size_t>(cpus) - 1);
+  for (int cpu = 1; cpu < cpus; ++cpu) {
+    CHECK(t.vm().vcpu(cpu).Inspect().counters.startups == 1);
+  }
+}
+
+TEST_CASE("an AP whose thread comes late has not missed its INIT and SIPI") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
+  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  // The BSP's two messages are done before the AP's thread exists.
+  const Exit bsp = t.vm().vcpu(0).Run();
+  REQUIRE(std::get<PortExit>(bsp).port == 0x10);
+  const Exit ap = t.vm().vcpu(1).Run();
+  CHECK(std::get<PortExit>(ap).port == 0x20);
+}
+
+TEST_CASE("CPU 300 starts by its 32-bit id") {
+  TestVm t(301);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_300));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
+  t.Start();
+  t.AwaitWrites(0x20, 1);
+  t.Stop();
+  CHECK(t.Writes(0x20) == std::vector<Write>{{300, 0x20, 1}});
+}
+
+TEST_CASE("SIPI to a running CPU is dropped") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(sipi_to_running));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_waits_for_word));
+  t.Start();
+  t.AwaitWrites(0x20, 2);
+  t.AwaitWrites(0x10, 1);
+  CHECK(t.Writes(0x20) == std::vector<Write>{{1, 0x20, 1}, {1, 0x20, 2}});
+  CHECK(t.Look(1).counters.startups_dropped == 2);
+}
+
+TEST_CASE("nothing is executed after INIT is done") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(init_running));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_counts));
+  t.Start();
+  t.Await("50 INITs of a running CPU",
+          [&] { return t.CountWrites(0x10) + t.CountWrites(0x11) != 0; });
+  CHECK(t.CountWrites(0x11) == 0);
+  // Each round has an INIT before the SIPI, and the one that is watched.
+  CHECK(t.Look(1).counters.inits == 100);
+  CHECK(t.Look(1).state == RunState::kWaitForSipi);
+}
+
+TEST_CASE("a SIPI that another CPU sends right after INIT starts the AP, once a pair") {
+  TestVm t(3);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(sipi_edge_cpu0));
+  t.Load(0x8000, MUSTER_SNIPPET(sipi_edge_cpu1));
+  t.Load(0x9000, MUSTER_SNIPPET(sipi_edge_cpu2));
+  // CPU 0 starts CPU 1 at 0x8000; CPU 2 starts at 0x8000 by CPU 0's SIPI, at 0x9000 by CPU 1's.
+  // Both lead to the same code: the first jumps there.
+  const uint8_t to_cpu2_or_stay[] = {
+      0x66, 0xb9, 0x02, 0x08, 0x00, 0x00,  // mov ecx, 0x802 (ID)
+      0x0f, 0x32,                          // rdmsr
+      0x3c, 0x02,                          // cmp al, 2
+      0x75, 0x05,                          // jne +5
+      0xea, 0x00, 0x00, 0x00, 0x09,        // jmp far 0900:0000
+  };
+  const Snippet cpu1 = MUSTER_SNIPPET(sipi_edge_cpu1);
+  memcpy(t.ram() + 0x8000, to_cpu2_or_stay, sizeof(to_cpu2_or_stay));
+  t.Load(0x8000 + sizeof(to_cpu2_or_stay), cpu1);
+  t.Start();
+  t.AwaitWrites(0x10, 1);
+  CHECK(t.Word(0x600) == 200);
+  const Inspection ap = t.Look(2);
+  CHECK(ap.counters.inits == 200);
+  CHECK(ap.counters.startups == 200);
+  CHECK(ap.counters.startups_dropped == 200);
+}
+
+TEST_CASE("two CPUs that INIT each other are both reset and both restart") {
+  TestVm t(3);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(cross_init_cpu0));
+  t.Load(0x8000, MUSTER_SNIPPET(cross_init_ap1));
+  t.Load(0x9000, MUSTER_SNIPPET(cross_init_ap2));
+  t.Start();
+  t.AwaitWrites(0x10, 1);
+  t.Stop();
+  const Inspection ap1 = t.vm().vcpu(1).Inspect();
+  const Inspection ap2 = t.vm().vcpu(2).Inspect();
+  CHECK(ap1.counters.startups == 300);
+  CHECK(ap2.counters.startups == 300);
+  // An INIT inside the CPU's own ICR write: what follows the write is not executed in that life.
+  CHECK(t.Word(0x604) <= t.Word(0x600));
+  CHECK(t.Word(0x60c) <= t.Word(0x608));
+  // Two INITs in each of 300 rounds by CPU 0, and those of the other.
+  CHECK(ap1.counters.inits == 300 + ap2.counters.ipis_sent);
+  CHECK(ap2.counters.inits == 300 + ap1.counters.ipis_sent);
+}
+
+TEST_CASE("INIT of the bootstrap processor leads to the reset vector, memory kept") {
+  TestVm t(1);
+  alignas(4096) static uint8_t rom[4096];
+  const uint8_t jump[] = {0xea, 0x00, 0x10, 0x00, 0x00};  // jmp far 0000:1000
+  memcpy(rom + 0xff0, jump, sizeof(jump));
+  REQUIRE(t.vm().memory().Add(0xfffff000, {rom, sizeof(rom)}).ok());
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(init_self));
+  t.Start();
+  t.AwaitWrites(0x10, 3);
+  t.Stop();
+  CHECK(t.Writes(0x10) == std::vector<Write>{{0, 0x10, 0}, {0, 0x10, 1}, {0, 0x10, 2}});
+  CHECK(t.CountWrites(0x11) == 0);
+}
+
+}  // namespace
+}  // namespace muster::vcpu

@@ -1,0 +1,215 @@
+#include "test_vm.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstring>
+
+namespace muster::vcpu {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+// Ends a hang with a diagnosis; on the slowest KVM what is awaited takes a few seconds.
+constexpr auto kPatience = std::chrono::seconds(60);
+
+std::string Describe(const Inspection& i) {
+  return fmt::format(
+      "  CPU {}: {}, rip {:#x} cs {:#x} flags {:#x}, IRR {} ISR {} mail {}, tpr {:#x}, entries {}, "
+      "kicks {}, parks {}, steps {}, windows {}\n",
+      i.cpu, ToString(i.state), i.rip, i.cs_base, i.rflags, i.irr.size(), i.isr.size(),
+      i.mailbox.size(), i.tpr, i.counters.entries, i.counters.kicks, i.counters.parks,
+      i.counters.steps, i.counters.window_exits);
+}
+
+}  // namespace
+
+TestClock::TestClock() : thread_([this] { Loop(); }) {}
+
+TestClock::~TestClock() {
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+uint64_t TestClock::NowNs() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+void TestClock::Arm(int cpu, uint64_t deadline_ns) {
+  {
+    std::lock_guard lock(mutex_);
+    deadlines_[cpu] = deadline_ns;
+  }
+  changed_.notify_one();
+}
+
+void TestClock::Attach(Vm* vm) {
+  std::lock_guard lock(mutex_);
+  vm_ = vm;
+}
+
+void TestClock::Loop() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    const auto next = std::min_element(
+        deadlines_.begin(), deadlines_.end(),
+        [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (next == deadlines_.end() || next->second == kNever) {
+      changed_.wait(lock);
+    } else if (const uint64_t now = NowNs(); now < next->second) {
+      changed_.wait_for(lock, std::chrono::nanoseconds(next->second - now));
+    } else {
+      next->second = kNever;
+      if (vm_ != nullptr) vm_->TimerExpired(next->first);
+    }
+  }
+}
+
+TestVm::TestVm(int cpus, VmConfig config) {
+  absl::StatusOr<System> system = System::Open();
+  if (!system.ok()) {
+    fmt::print("skipped: {}\n", system.status().ToString());
+    std::fflush(stdout);
+    _exit(77);
+  }
+  system_ = std::make_unique<System>(*std::move(system));
+  ram_ = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  REQUIRE(ram_ != MAP_FAILED);
+  config.cpus = cpus;
+  config.x2apic = true;
+  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(*system_, config, clock_);
+  INFO(vm.status().ToString());
+  REQUIRE(vm.ok());
+  vm_ = *std::move(vm);
+  clock_.Attach(vm_.get());
+  REQUIRE(vm_->memory().Add(0, {ram_, kRamSize}).ok());
+  last_exits_.resize(static_cast<size_t>(cpus), StoppedExit{});
+}
+
+TestVm::~TestVm() {
+  Stop();
+  clock_.Attach(nullptr);
+  vm_.reset();
+  munmap(ram_, kRamSize);
+}
+
+uint32_t TestVm::Word(uint64_t gpa) const {
+  return std::atomic_ref(*reinterpret_cast<uint32_t*>(ram_ + gpa)).load();
+}
+
+void TestVm::Load(uint64_t gpa, Snippet code) {
+  memcpy(ram_ + gpa, code.begin, static_cast<size_t>(code.end - code.begin));
+}
+
+void TestVm::SetIvt(uint8_t vector, uint64_t gpa) {
+  const uint16_t entry[2] = {0, static_cast<uint16_t>(gpa >> 4)};
+  memcpy(ram_ + vector * 4, entry, sizeof(entry));
+}
+
+void TestVm::Start() { StartAt({.mode = StartState::Mode::kReal, .rip = kBspCode}); }
+
+void TestVm::StartAt(const StartState& start) {
+  vm_->SetStart(start);
+  for (int cpu = 0; cpu < vm_->cpus(); ++cpu) threads_.emplace_back([this, cpu] { Drive(cpu); });
+}
+
+void TestVm::Drive(int cpu) {
+  for (;;) {
+    Exit exit = vm_->vcpu(cpu).Run();
+    if (const auto* port = std::get_if<PortExit>(&exit)) {
+      Record(cpu, *port);
+    } else if (const auto* mmio = std::get_if<MmioExit>(&exit)) {
+      if (!mmio->is_write) std::fill(mmio->data.begin(), mmio->data.end(), uint8_t{0xff});
+    } else if (!std::holds_alternative<MsrExit>(exit)) {
+      std::lock_guard lock(mutex_);
+      last_exits_[static_cast<size_t>(cpu)] = std::move(exit);
+      written_.notify_all();
+      return;
+    }
+  }
+}
+
+void TestVm::Record(int cpu, const PortExit& exit) {
+  std::lock_guard lock(mutex_);
+  for (uint32_t i = 0; i < exit.count; ++i) {
+    uint8_t* data = exit.data.data() + size_t{i} * exit.size;
+    if (exit.is_write) {
+      uint32_t value = 0;
+      memcpy(&value, data, exit.size);
+      writes_.push_back({cpu, exit.port, value});
+    } else {
+      const uint32_t value = inputs_[exit.port];
+      memcpy(data, &value, exit.size);
+    }
+  }
+  written_.notify_all();
+}
+
+void TestVm::Await(const std::string& what, const std::function<bool()>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      FAIL("waited in vain for " << what << "\n" << Describe());
+    }
+    std::unique_lock lock(mutex_);
+    written_.wait_for(lock, std::chrono::milliseconds(1));
+  }
+}
+
+void TestVm::AwaitWrites(uint16_t port, size_t count) {
+  Await(fmt::format("{} writes to port {:#x}", count, port),
+        [&] { return CountWrites(port) >= count; });
+}
+
+std::vector<TestVm::Write> TestVm::Writes(uint16_t port) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Write> found;
+  std::copy_if(writes_.begin(), writes_.end(), std::back_inserter(found),
+               [port](const Write& write) { return write.port == port; });
+  return found;
+}
+
+void TestVm::SetInput(uint16_t port, uint32_t value) {
+  std::lock_guard lock(mutex_);
+  inputs_[port] = value;
+}
+
+Inspection TestVm::Look(int cpu) {
+  for (const Inspection& i : vm_->InspectAll(10 * kSecond)) {
+    if (i.cpu == cpu) return i;
+  }
+  FAIL("CPU " << cpu << " did not answer\n" << Describe());
+  return {};
+}
+
+std::string TestVm::Describe() {
+  std::string text;
+  for (const Inspection& i : vm_->InspectAll(kSecond)) text += vcpu::Describe(i);
+  std::lock_guard lock(mutex_);
+  for (size_t cpu = 0; cpu < last_exits_.size(); ++cpu) {
+    if (const auto* fault = std::get_if<GuestFaultExit>(&last_exits_[cpu])) {
+      text += fmt::format("  CPU {} faulted: kind {} detail {:#x} rip {:#x}\n", cpu,
+                          static_cast<int>(fault->kind), fault->detail, fault->rip);
+    } else if (const auto* error = std::get_if<HostErrorExit>(&last_exits_[cpu])) {
+      text += fmt::format("  CPU {} failed: {}\n", cpu, error->status.ToString());
+    }
+  }
+  return text;
+}
+
+void TestVm::Stop() {
+  vm_->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vcpu/run/clock.h>
+#include <muster/vcpu/run/vcpu.h>
+#include <muster/vcpu/run/vm.h>
+
+namespace muster::vcpu {
+
+// CLOCK_MONOTONIC, with one thread that delivers the deadlines.
+class TestClock : public Clock {
+ public:
+  TestClock();
+  ~TestClock() override;
+  uint64_t NowNs() override;
+  void Arm(int cpu, uint64_t deadline_ns) override;
+  // Expiries go to `vm` from here on; null: nowhere.
+  void Attach(Vm* vm);
+
+ private:
+  void Loop();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<int, uint64_t> deadlines_;
+  Vm* vm_ = nullptr;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+// A code snippet of guest_code.S.
+struct Snippet {
+  const uint8_t* begin;
+  const uint8_t* end;
+};
+#define MUSTER_SNIPPET(name)                            \
+  ([]() -> ::muster::vcpu::Snippet {                    \
+    extern const uint8_t name[] asm(#name);             \
+    extern const uint8_t name##_end[] asm(#name "_end"); \
+    return {name, name##_end};                          \
+  }())
+
+// A small machine: RAM from 0, all vCPUs in x2APIC mode, each in a thread that records what its
+// guest writes to ports. Opening it skips the test where KVM can't be used.
+class TestVm {
+ public:
+  static constexpr uint64_t kRamSize = 1 << 20;
+  static constexpr uint64_t kBspCode = 0x1000;
+  static constexpr uint64_t kApCode = 0x8000;  // SIPI vector 8
+
+  explicit TestVm(int cpus, VmConfig config = {});
+  ~TestVm();
+
+  Vm& vm() { return *vm_; }
+  uint8_t* ram() { return ram_; }
+  // A 32-bit word of guest memory that the guest writes while this reads.
+  uint32_t Word(uint64_t gpa) const;
+
+  void Load(uint64_t gpa, Snippet code);
+  // Real-mode interrupt `vector` runs the code at `gpa`, a multiple of 16.
+  void SetIvt(uint8_t vector, uint64_t gpa);
+
+  // Starts the bootstrap processor at kBspCode in real mode, and a thread for each vCPU.
+  void Start();
+  void StartAt(const StartState& start);
+
+  struct Write {
+    int cpu;
+    uint16_t port;
+    uint32_t value;
+    bool operator==(const Write&) const = default;
+  };
+  // Blocks until `count` writes to `port` were made; fails the test with what each vCPU is doing if
+  // they do not come.
+  void AwaitWrites(uint16_t port, size_t count);
+  std::vector<Write> Writes(uint16_t port) const;
+  size_t CountWrites(uint16_t port) const { return Writes(port).size(); }
+  // Blocks until `done` is true, or fails likewise.
+  void Await(const std::string& what, const std::function<bool()>& done);
+
+  // What IN gives.
+  void SetInput(uint16_t port, uint32_t value);
+
+  Inspection Look(int cpu);
+  // Ends the run; each vCPU's last exit, if it was not a stop.
+  void Stop();
+  const Exit& last_exit(int cpu) const { return last_exits_[static_cast<size_t>(cpu)]; }
+  std::string Describe();
+
+ private:
+  void Drive(int cpu);
+  void Record(int cpu, const PortExit& exit);
+
+  std::unique_ptr<System> system_;
+  TestClock clock_;
+  uint8_t* ram_ = nullptr;
+  std::unique_ptr<Vm> vm_;
+  std::vector<std::thread> threads_;
+  std::vector<Exit> last_exits_;
+  mutable std::mutex mutex_;
+  std::condition_variable written_;
+  std::vector<Write> writes_;
+  std::map<uint16_t, uint32_t> inputs_;
+};
+
+}  // namespace muster::vcpu
