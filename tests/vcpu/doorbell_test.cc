@@ -1,15 +1,14 @@
-#include <muster/vcpu/run/doorbell.h>
-
+#include <atomic>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <catch2/catch.hpp>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
+#include <catch2/catch.hpp>
+
+#include <muster/vcpu/run/doorbell.h>
 #include <muster/vcpu/run/session.h>
 
 namespace muster::vcpu {
@@ -28,7 +27,7 @@ class FakeGuest {
     pthread_sigmask(SIG_BLOCK, &kick, &unblocked_);
     sigdelset(&unblocked_, kKick);
     // ppoll, unlike KVM_RUN, runs the handler.
-    struct sigaction nop{};
+    struct sigaction nop {};
     nop.sa_handler = [](int) {};
     sigaction(kKick, &nop, nullptr);
   }

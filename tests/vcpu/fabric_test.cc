@@ -1,7 +1,8 @@
-#include <muster/vcpu/irq/fabric.h>
+#include <map>
 
 #include <catch2/catch.hpp>
-#include <map>
+
+#include <muster/vcpu/irq/fabric.h>
 
 namespace muster::vcpu {
 namespace {
@@ -52,13 +53,13 @@ struct Bus {
   explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic) : fabric(cpus, sink) {
     for (int cpu = 0; cpu < cpus; ++cpu) {
       const auto id = static_cast<uint32_t>(cpu);
-      fabric.table().Publish(
-          cpu, Identity{.id = id,
-                        .ldr = mode == ApicMode::kX2apic ? apic::LogicalX2ApicId(id)
-                                                         : (1u << (cpu % 8)) << 24,
-                        .model = LogicalModel::kFlat,
-                        .mode = mode,
-                        .software_enabled = true});
+      fabric.table().Publish(cpu,
+                             Identity{.id = id,
+                                      .ldr = mode == ApicMode::kX2apic ? apic::LogicalX2ApicId(id)
+                                                                       : (1u << (cpu % 8)) << 24,
+                                      .model = LogicalModel::kFlat,
+                                      .mode = mode,
+                                      .software_enabled = true});
     }
   }
   void Send(int source, Message message, Shorthand shorthand = Shorthand::kNone) {
@@ -138,7 +139,8 @@ TEST_CASE("lowest priority goes to the CPU with the lowest priority class") {
   for (int cpu = 0; cpu < 4; ++cpu) bus.fabric.table().PublishPriority(cpu, 0x50);
   bus.fabric.table().PublishPriority(3, 0x4f);
   for (int i = 0; i < 8; ++i) {
-    bus.Send(0, {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
+    bus.Send(0,
+             {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
   }
   CHECK(bus.sink.posts == std::map<int, int>{{3, 8}});
 }
@@ -146,7 +148,8 @@ TEST_CASE("lowest priority goes to the CPU with the lowest priority class") {
 TEST_CASE("lowest priority breaks ties by rotation") {
   Bus bus(4);
   for (int i = 0; i < 8; ++i) {
-    bus.Send(0, {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
+    bus.Send(0,
+             {.destination = 0xff, .delivery_mode = DeliveryMode::kLowestPriority, .vector = 0x60});
   }
   CHECK(bus.sink.posts == std::map<int, int>{{0, 2}, {1, 2}, {2, 2}, {3, 2}});
 }
@@ -179,9 +182,10 @@ TEST_CASE("INIT and SIPI go to the sink as sets, INIT level de-assert nowhere") 
   CHECK(bus.sink.last_vector == 0x9a);
 
   Bus quiet(4);
-  quiet.Send(1, {.delivery_mode = DeliveryMode::kInit,
-                 .trigger_mode = apic::TriggerMode::kLevel,
-                 .level = false},
+  quiet.Send(1,
+             {.delivery_mode = DeliveryMode::kInit,
+              .trigger_mode = apic::TriggerMode::kLevel,
+              .level = false},
              Shorthand::kAllExcludingSelf);
   CHECK(quiet.sink.inits.Empty());
 }

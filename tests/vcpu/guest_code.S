@@ -381,10 +381,13 @@ END timer_armed_far
 
 // ---- ends ----
 
+// 32-bit protected mode: emulating KVMs do not know a real-mode IDT limit.
 SNIPPET triple_fault
-    lidtl 0x510
+    .code32
+    lidtl 0x510 // limit 0
     SAY 0x10, 1
     ud2
+    .code16
 END triple_fault
 
 SNIPPET unknown_msr

@@ -1,11 +1,12 @@
-#include <muster/vcpu/irq/mailbox.h>
-
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <catch2/catch.hpp>
+
+#include <muster/vcpu/irq/mailbox.h>
 
 namespace muster::vcpu {
 namespace {

@@ -1,7 +1,8 @@
 // INIT and SIPI on real KVM, the code being that of guest_code.S.
 
-#include <catch2/catch.hpp>
 #include <cstring>
+
+#include <catch2/catch.hpp>
 
 #include "test_vm.h"
 

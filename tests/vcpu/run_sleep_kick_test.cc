@@ -1,10 +1,10 @@
 // HLT, kicks, stop: who sleeps, who is woken, and by what. On real KVM.
 
+#include <atomic>
+#include <cerrno>
 #include <poll.h>
 
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <cerrno>
 
 #include <muster/apic/message.h>
 
@@ -66,8 +66,8 @@ TEST_CASE("a HLT is completed by an interrupt that can be taken, and by NMI with
     t.Load(0x2000, MUSTER_SNIPPET(handler_says));
     t.SetIvt(0x40, 0x2000);
     t.Start();
-    t.AwaitWrites(0x10, 1);
     for (size_t i = 1; i <= 200; ++i) {
+      t.Await("HLT", [&] { return t.Look(0).state == RunState::kHalted; });
       REQUIRE(t.vm().SendMessage({.destination = 0, .x2apic = true, .vector = 0x40}).ok());
       t.AwaitWrites(0x12, i);
     }
@@ -80,11 +80,10 @@ TEST_CASE("a HLT is completed by an interrupt that can be taken, and by NMI with
     t.Load(0x2000, MUSTER_SNIPPET(nmi_handler_says));
     t.SetIvt(2, 0x2000);
     t.Start();
-    t.AwaitWrites(0x10, 1);
+    t.Await("HLT", [&] { return t.Look(0).state == RunState::kHalted; });
     REQUIRE(t.vm()
-                .SendMessage({.destination = 0,
-                              .x2apic = true,
-                              .delivery_mode = apic::DeliveryMode::kNmi})
+                .SendMessage(
+                    {.destination = 0, .x2apic = true, .delivery_mode = apic::DeliveryMode::kNmi})
                 .ok());
     t.AwaitWrites(0x11, 1);
     CHECK(t.CountWrites(0x31) == 1);
@@ -186,13 +185,14 @@ TEST_CASE("it is known exactly when no CPU can ever run again") {
     TestVm t(2);
     t.vm().SetIdleObserver(&observer);
     t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
+    t.Load(0x2000, MUSTER_SNIPPET(nmi_handler_says));
+    t.SetIvt(2, 0x2000);
     t.Start();
     t.Await("all asleep", [&] { return observer.calls.load() > 0; });
     t.Await("the verdict", [&] { return t.vm().CanNeverRunAgain(); });
     REQUIRE(t.vm()
-                .SendMessage({.destination = 0,
-                              .x2apic = true,
-                              .delivery_mode = apic::DeliveryMode::kNmi})
+                .SendMessage(
+                    {.destination = 0, .x2apic = true, .delivery_mode = apic::DeliveryMode::kNmi})
                 .ok());
     t.AwaitWrites(0x11, 1);
   }
@@ -216,10 +216,9 @@ TEST_CASE("it is known exactly when no CPU can ever run again") {
 TEST_CASE("a triple fault ends that CPU and no other") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(triple_fault));
-  t.Start();
+  t.StartAt({.mode = StartState::Mode::kProtected32, .rip = TestVm::kBspCode});
   t.AwaitWrites(0x10, 1);
-  t.Await("the fault",
-          [&] { return std::holds_alternative<GuestFaultExit>(t.last_exit(0)); });
+  t.Await("the fault", [&] { return std::holds_alternative<GuestFaultExit>(t.last_exit(0)); });
   CHECK(std::get<GuestFaultExit>(t.last_exit(0)).kind == GuestFaultExit::Kind::kTripleFault);
   CHECK(t.Look(1).state == RunState::kWaitForSipi);
   CHECK(t.vm().vcpu(0).Inspect().state == RunState::kOffline);

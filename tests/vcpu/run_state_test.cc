@@ -1,7 +1,8 @@
-#include <muster/vcpu/run/run_state.h>
+#include <vector>
 
 #include <catch2/catch.hpp>
-#include <vector>
+
+#include <muster/vcpu/run/run_state.h>
 
 namespace muster::vcpu {
 namespace {
@@ -22,8 +23,7 @@ std::vector<std::string> Column(RunEvent event) {
 using Row = std::vector<std::string>;
 
 TEST_CASE("INIT of an AP leads to wait-for-SIPI from every state that is alive") {
-  CHECK(Column(RunEvent::kInitAp) ==
-        Row{"wait-for-SIPI", "wait-for-SIPI", "wait-for-SIPI", "-"});
+  CHECK(Column(RunEvent::kInitAp) == Row{"wait-for-SIPI", "wait-for-SIPI", "wait-for-SIPI", "-"});
 }
 
 TEST_CASE("INIT of the bootstrap processor leads to running") {

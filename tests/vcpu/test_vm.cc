@@ -1,14 +1,14 @@
 #include "test_vm.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <chrono>
-#include <cstring>
 
 namespace muster::vcpu {
 namespace {
@@ -59,9 +59,9 @@ void TestClock::Attach(Vm* vm) {
 void TestClock::Loop() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
-    const auto next = std::min_element(
-        deadlines_.begin(), deadlines_.end(),
-        [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto next =
+        std::min_element(deadlines_.begin(), deadlines_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     if (next == deadlines_.end() || next->second == kNever) {
       changed_.wait(lock);
     } else if (const uint64_t now = NowNs(); now < next->second) {

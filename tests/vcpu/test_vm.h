@@ -45,11 +45,11 @@ struct Snippet {
   const uint8_t* begin;
   const uint8_t* end;
 };
-#define MUSTER_SNIPPET(name)                            \
-  ([]() -> ::muster::vcpu::Snippet {                    \
-    extern const uint8_t name[] asm(#name);             \
+#define MUSTER_SNIPPET(name)                             \
+  ([]() -> ::muster::vcpu::Snippet {                     \
+    extern const uint8_t name[] asm(#name);              \
     extern const uint8_t name##_end[] asm(#name "_end"); \
-    return {name, name##_end};                          \
+    return {name, name##_end};                           \
   }())
 
 // A small machine: RAM from 0, all vCPUs in x2APIC mode, each in a thread that records what its
