@@ -119,6 +119,8 @@ TEST_CASE("two CPUs that INIT each other are both reset and both restart") {
   t.Load(0x9000, MUSTER_SNIPPET(cross_init_ap2));
   t.Start();
   t.AwaitWrites(0x10, 1);
+  // What they send to each other in the last round has arrived.
+  t.Await("all CPUs at rest", [&] { return t.vm().CanNeverRunAgain(); });
   t.Stop();
   const Inspection ap1 = t.vm().vcpu(1).Inspect();
   const Inspection ap2 = t.vm().vcpu(2).Inspect();

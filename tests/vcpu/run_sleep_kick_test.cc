@@ -131,9 +131,10 @@ TEST_CASE("no kick reaches the thread outside Run") {
 
 TEST_CASE("a second thread inside Run is refused, and so is a vCPU that has stopped") {
   TestVm t(1);
-  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
   t.Start();
-  t.AwaitWrites(0x10, 1);
+  // Halted, its thread is inside Run for good.
+  t.Await("HLT", [&] { return t.Look(0).state == RunState::kHalted; });
   const Exit second = t.vm().vcpu(0).Run();
   REQUIRE(std::holds_alternative<HostErrorExit>(second));
   CHECK(std::get<HostErrorExit>(second).status.code() == absl::StatusCode::kFailedPrecondition);
