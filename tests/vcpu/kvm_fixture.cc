@@ -62,6 +62,11 @@ void TestGuest::Load(uint64_t address, std::initializer_list<uint8_t> code) {
   std::copy(code.begin(), code.end(), memory().begin() + static_cast<ptrdiff_t>(address));
 }
 
+void TestGuest::SetVector(uint8_t vector, uint16_t offset) {
+  const uint32_t pointer = offset;
+  std::memcpy(&memory()[size_t{vector} * sizeof(pointer)], &pointer, sizeof(pointer));
+}
+
 void TestGuest::Start(StartState::Mode mode, std::initializer_list<uint8_t> code) {
   Load(kCode, code);
   const auto before = vcpu_->GetSregs();

@@ -53,6 +53,8 @@ class TestGuest {
   std::span<uint8_t> memory() { return memory_.bytes(); }
 
   void Load(uint64_t address, std::initializer_list<uint8_t> code);
+  // Sends a real-mode vector to 0000:`offset`.
+  void SetVector(uint8_t vector, uint16_t offset);
   // Puts `code` at kCode and the vCPU before it.
   void Start(StartState::Mode mode, std::initializer_list<uint8_t> code);
 

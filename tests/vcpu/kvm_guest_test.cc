@@ -81,7 +81,7 @@ TEST_CASE("the reset vector is fetched from just below 4 GiB") {
 }
 
 TEST_CASE("IA32_APIC_BASE and IA32_TSC_DEADLINE exit by the filter, read and written") {
-  for (uint32_t msr : {kIa32ApicBase, kIa32TscDeadline}) {
+  for (const uint32_t msr : {kIa32ApicBase, kIa32TscDeadline}) {
     TestGuest guest;
     const auto low = static_cast<uint8_t>(msr), high = static_cast<uint8_t>(msr >> 8);
     guest.Start(Mode::kProtected32, {0xb9, low, high, 0, 0,  // mov $msr, %ecx
@@ -108,7 +108,7 @@ TEST_CASE("IA32_APIC_BASE and IA32_TSC_DEADLINE exit by the filter, read and wri
 
 TEST_CASE("x2APIC registers exit, and the user's error becomes #GP") {
   TestGuest guest;
-  guest.Load(13 * 4, {0x00, 0x20, 0, 0});              // #GP: 0000:2000
+  guest.SetVector(13, 0x2000);                         // #GP
   guest.Load(0x2000, {0xb0, 0xee, 0xe6, 0xe9, 0xf4});  // mov $0xee, %al; out %al, $0xe9
   guest.Start(Mode::kReal, {0x66, 0xb9, 0x02, 0x08, 0, 0, 0x0f, 0x32, 0xf4});
   REQUIRE(guest.Run() == KVM_EXIT_X86_RDMSR);
@@ -192,7 +192,7 @@ TEST_CASE("a slot that KVM refuses is not remembered") {
 
 TEST_CASE("a vector injected at an open window runs its handler") {
   TestGuest guest;
-  guest.Load(0x30 * 4, {0x00, 0x20, 0, 0});            // vector 0x30: 0000:2000
+  guest.SetVector(0x30, 0x2000);
   guest.Load(0x2000, {0xb0, 0x30, 0xe6, 0xe9, 0xcf});  // mov $0x30, %al; out %al, $0xe9; iret
   guest.Start(Mode::kReal, {0xfb, 0x90, 0xe6, 0xe8,    // sti; nop; out %al, $0xe8
                             0xfa, 0xf4});              // cli; hlt
@@ -207,7 +207,7 @@ TEST_CASE("a vector injected at an open window runs its handler") {
 
 TEST_CASE("an NMI is taken with interrupts off") {
   TestGuest guest;
-  guest.Load(2 * 4, {0x00, 0x20, 0, 0});
+  guest.SetVector(2, 0x2000);
   guest.Load(0x2000, {0xb0, 0x02, 0xe6, 0xe9, 0xcf});
   guest.Start(Mode::kReal, {0xfa, 0x90, 0xf4});
   REQUIRE(guest.vcpu().Nmi().ok());
@@ -217,7 +217,7 @@ TEST_CASE("an NMI is taken with interrupts off") {
 
 TEST_CASE("VMCALL comes to an end and is not patched") {
   TestGuest guest;
-  guest.Load(6 * 4, {0x00, 0x20, 0, 0});  // #UD, where the processor has no VMCALL
+  guest.SetVector(6, 0x2000);  // #UD, where the processor has no VMCALL
   guest.Load(0x2000, {0xf4});
   guest.Start(Mode::kReal, {0x0f, 0x01, 0xc1, 0xf4});
   CHECK(guest.Run() == KVM_EXIT_HLT);

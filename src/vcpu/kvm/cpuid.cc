@@ -113,9 +113,10 @@ std::vector<kvm_cpuid_entry2> BuildCpuid(std::span<const kvm_cpuid_entry2> suppo
     entries.push_back(entry);
   }
 
-  for (uint32_t function : {0x0bu, 0x1fu}) {
+  for (const uint32_t function : {0x0bu, 0x1fu}) {
     if (max_basic < function) continue;
-    for (uint32_t index : {0u, 1u}) entries.push_back(Topology(function, index, config.apic_id));
+    for (const uint32_t index : {0u, 1u})
+      entries.push_back(Topology(function, index, config.apic_id));
   }
 
   // Linux uses x2APIC without interrupt remapping only under a hypervisor that it knows.

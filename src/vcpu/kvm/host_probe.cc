@@ -156,19 +156,15 @@ absl::StatusOr<HostTraits> ProbeHost(const System& system) {
   if (!status.ok()) return status;
 
   Probe probe(*vcpu, memory->get());
-  HostTraits traits;
-  const struct {
-    bool HostTraits::*trait;
-    absl::StatusOr<bool> (Probe::*measure)();
-  } questions[] = {{&HostTraits::tsc_deadline_exits, &Probe::TscDeadlineExits},
-                   {&HostTraits::set_tpr_exits, &Probe::SetTprExits},
-                   {&HostTraits::exact_windows, &Probe::ExactWindows}};
-  for (const auto& question : questions) {
-    absl::StatusOr<bool> answer = (probe.*question.measure)();
-    if (!answer.ok()) return answer.status();
-    traits.*question.trait = *answer;
-  }
-  return traits;
+  const absl::StatusOr<bool> tsc_deadline_exits = probe.TscDeadlineExits();
+  if (!tsc_deadline_exits.ok()) return tsc_deadline_exits.status();
+  const absl::StatusOr<bool> set_tpr_exits = probe.SetTprExits();
+  if (!set_tpr_exits.ok()) return set_tpr_exits.status();
+  const absl::StatusOr<bool> exact_windows = probe.ExactWindows();
+  if (!exact_windows.ok()) return exact_windows.status();
+  return HostTraits{.exact_windows = *exact_windows,
+                    .set_tpr_exits = *set_tpr_exits,
+                    .tsc_deadline_exits = *tsc_deadline_exits};
 }
 
 }  // namespace muster::vcpu

@@ -25,14 +25,15 @@ std::string DescriptorLimit() {
 }  // namespace
 
 absl::Status IoctlError(const char* call, int error, int vcpu) {
-  std::string message = vcpu == kNoVcpu ? fmt::format("{}: {}", call, Text(error))
-                                        : fmt::format("vCPU {}: {}: {}", vcpu, call, Text(error));
+  const std::string message = vcpu == kNoVcpu
+                                  ? fmt::format("{}: {}", call, Text(error))
+                                  : fmt::format("vCPU {}: {}: {}", vcpu, call, Text(error));
   if (error == EMFILE) return absl::ResourceExhaustedError(message + "; " + DescriptorLimit());
   return absl::Status(absl::ErrnoToStatusCode(error), message);
 }
 
 absl::Status OpenError(const std::string& path, int error) {
-  std::string message = fmt::format("cannot open {}: {}", path, Text(error));
+  const std::string message = fmt::format("cannot open {}: {}", path, Text(error));
   switch (error) {
     case EACCES:
     case EPERM:
