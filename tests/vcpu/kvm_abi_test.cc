@@ -3,19 +3,19 @@
 #include <muster/vcpu/kvm/abi.h>
 
 extern "C" {
-extern const unsigned long kernel_get_supported_cpuid, kernel_set_cpuid2, kernel_get_msrs,
-    kernel_set_msrs, kernel_set_signal_mask;
+extern const unsigned long kKernelGetSupportedCpuid, kKernelSetCpuid2, kKernelGetMsrs,
+    kKernelSetMsrs, kKernelSetSignalMask;
 }
 
 namespace muster::vcpu {
 namespace {
 
 TEST_CASE("ioctl numbers of flexible-array structures are those of C") {
-  CHECK(kGetSupportedCpuid == kernel_get_supported_cpuid);
-  CHECK(kSetCpuid2 == kernel_set_cpuid2);
-  CHECK(kGetMsrs == kernel_get_msrs);
-  CHECK(kSetMsrs == kernel_set_msrs);
-  CHECK(kSetSignalMask == kernel_set_signal_mask);
+  CHECK(kGetSupportedCpuid == kKernelGetSupportedCpuid);
+  CHECK(kSetCpuid2 == kKernelSetCpuid2);
+  CHECK(kGetMsrs == kKernelGetMsrs);
+  CHECK(kSetMsrs == kKernelSetMsrs);
+  CHECK(kSetSignalMask == kKernelSetSignalMask);
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_CASE("the TSC-deadline timer is offered only where asked for") {
 
 TEST_CASE("leaves 0xB and 0x1F show a package of one thread and the whole id") {
   const auto entries = BuildCpuid(Host(), {.apic_id = 300});
-  for (uint32_t function : {0xbu, 0x1fu}) {
+  for (const uint32_t function : {0xbu, 0x1fu}) {
     const kvm_cpuid_entry2 thread = Get(entries, function, 0), core = Get(entries, function, 1);
     CHECK(thread.eax == 0);  // no id bit to shift out
     CHECK(thread.ebx == 1);

@@ -48,12 +48,12 @@ class Unprivileged {
 };
 
 TEST_CASE("a device that may not be opened is a matter of permission, with its mend") {
-  TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   chmod(directory.path().c_str(), 0755);
   const std::string path = directory.path() / "kvm";
   close(open(path.c_str(), O_CREAT | O_RDWR, 0));
   chmod(path.c_str(), 0);
-  Unprivileged unprivileged;
+  const Unprivileged unprivileged;
   const absl::Status status = System::Open(path).status();
   CHECK(status.code() == absl::StatusCode::kPermissionDenied);
   CHECK_THAT(status.ToString(),
@@ -107,7 +107,7 @@ TEST_CASE("KVM_CAP_SYNC_REGS is needed for registers and events alike") {
 
 TEST_CASE("KVM on VMX or SVM is known by its module, another is not") {
   for (const char* module : {"kvm_intel", "kvm_amd"}) {
-    TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     std::filesystem::create_directory(directory.path() / "kvm");
     std::filesystem::create_directory(directory.path() / module);
     const std::optional<HostTraits> traits = TraitsByModule(directory.path());
@@ -116,7 +116,7 @@ TEST_CASE("KVM on VMX or SVM is known by its module, another is not") {
     CHECK(traits->set_tpr_exits);
     CHECK_FALSE(traits->tsc_deadline_exits);
   }
-  TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "kvm_pvm");
   CHECK_FALSE(TraitsByModule(directory.path()).has_value());
 }

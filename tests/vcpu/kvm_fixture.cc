@@ -16,13 +16,13 @@ namespace muster::vcpu {
 
 void Skip(const std::string& reason) {
   std::printf("skipped: %s\n", reason.c_str());
-  std::exit(77);
+  std::exit(77);  // NOLINT(concurrency-mt-unsafe): the only thread
 }
 
 const System& KvmOrSkip() {
-  static const absl::StatusOr<System> system = System::Open();
-  if (!system.ok()) Skip(system.status().ToString());
-  return *system;
+  static const absl::StatusOr<System> kSystem = System::Open();
+  if (!kSystem.ok()) Skip(kSystem.status().ToString());
+  return *kSystem;
 }
 
 HostMemory::HostMemory(size_t bytes) {

@@ -46,7 +46,7 @@ void CheckRealMode(const Registers& state) {
   }
   CHECK(sregs.ldt.type == 2);
   CHECK(sregs.tr.type == 0xb);
-  for (uint64_t word : sregs.interrupt_bitmap) CHECK(word == 0);
+  for (const uint64_t word : sregs.interrupt_bitmap) CHECK(word == 0);
   CHECK(state.regs.rflags == 2);
   CHECK(state.regs.rdx == kSignature);
   CHECK(state.regs.rax == 0);
@@ -65,7 +65,7 @@ TEST_CASE("power-up starts at F000:FFF0 just below 4 GiB, caches off") {
 
 TEST_CASE("INIT keeps CR0.CD, CR0.NW and the APIC base, and nothing else") {
   kvm_sregs before = Used();
-  for (uint64_t cache_bits : {0x0u, 0x2000'0000u, 0x4000'0000u, 0x6000'0000u}) {
+  for (const uint64_t cache_bits : {0x0u, 0x2000'0000u, 0x4000'0000u, 0x6000'0000u}) {
     before.cr0 = 0x8000'0031 | cache_bits;
     const Registers state = AfterInit(before, kSignature);
     CheckRealMode(state);
@@ -77,7 +77,7 @@ TEST_CASE("INIT keeps CR0.CD, CR0.NW and the APIC base, and nothing else") {
 
 TEST_CASE("SIPI moves to VV00:0000 and changes nothing else") {
   Registers state = AfterInit(Used(), kSignature);
-  for (unsigned vector : {0x00u, 0x08u, 0x9fu, 0xffu}) {
+  for (const unsigned vector : {0x00u, 0x08u, 0x9fu, 0xffu}) {
     ApplySipi(static_cast<uint8_t>(vector), state);
     CheckRealMode(state);
     CHECK(state.sregs.cs.selector == vector << 8);
