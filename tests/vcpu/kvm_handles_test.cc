@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's
 #include <sys/resource.h>
 #include <unistd.h>
 #include <vector>
@@ -55,7 +55,7 @@ TEST_CASE("a moved handle closes its descriptor once, where it ends up") {
   Fd first(dup(0));
   const int number = first.get();
   Fd second(std::move(first));
-  CHECK_FALSE(first.valid());
+  CHECK_FALSE(first.valid());  // NOLINT(bugprone-use-after-move): that it is empty
   CHECK(second.get() == number);
   second = Fd();
   CHECK(fcntl(number, F_GETFD) == -1);

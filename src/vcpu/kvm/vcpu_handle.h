@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <linux/kvm.h>
 #include <memory>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's
 #include <span>
 #include <utility>
 

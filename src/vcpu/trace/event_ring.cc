@@ -37,8 +37,8 @@ const char* ToString(EventKind kind) {
 }
 
 std::string ToString(const Event& event) {
-  const std::string head = fmt::format("{}.{:09} cpu {} {}", event.ns / 1'000'000'000,
-                                       event.ns % 1'000'000'000, event.cpu, ToString(event.kind));
+  std::string head = fmt::format("{}.{:09} cpu {} {}", event.ns / 1'000'000'000,
+                                 event.ns % 1'000'000'000, event.cpu, ToString(event.kind));
   switch (event.kind) {
     case EventKind::kEntry:
     case EventKind::kNmi:
