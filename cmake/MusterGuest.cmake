@@ -62,7 +62,7 @@ function(_muster_guest_runtime)
 endfunction()
 
 function(muster_add_guest name)
-  cmake_parse_arguments(arg "" "DESCRIPTION;OUTPUT_DIRECTORY" "SOURCES" ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DESCRIPTION;OUTPUT_DIRECTORY" "SOURCES")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "muster_add_guest(${name}): what is '${arg_UNPARSED_ARGUMENTS}'?")
   endif()

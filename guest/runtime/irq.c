@@ -35,6 +35,13 @@ static void SetGate(uint8_t vector, uint64_t entry) {
 
 void SetHandler(uint8_t vector, InterruptHandler* handler) { SetGate(vector, (uint64_t)handler); }
 
+void LeaveHalt(struct InterruptFrame* frame) {
+  extern const char halt_instruction[];
+  // Volatile, since the compiler may take the frame for the handler's own.
+  volatile uint64_t* rip = &frame->rip;
+  if (*rip == (uint64_t)halt_instruction) ++*rip;
+}
+
 INTERRUPT_HANDLER(OnWake) { EndOfInterrupt(); }
 INTERRUPT_HANDLER(OnSpurious) {}
 

@@ -33,6 +33,10 @@ typedef void InterruptHandler(struct InterruptFrame* frame);
 // For exceptions without an error code, NMI and external interrupts.
 void SetHandler(uint8_t vector, InterruptHandler* handler);
 
+// For NMI handlers. An NMI between STI and HLT uses up STI's shadow: an interrupt would be taken
+// before the HLT, which would then sleep through it. This takes the CPU past the HLT instead.
+void LeaveHalt(struct InterruptFrame* frame);
+
 // Of the runtime: gates for the exceptions, then on each CPU its table register.
 void BuildInterruptTable(void);
 void LoadInterruptTable(void);

@@ -63,9 +63,9 @@ static inline void Pause(void) { asm volatile("pause" : : : "memory"); }
 static inline void EnableInterrupts(void) { asm volatile("sti" : : : "memory"); }
 static inline void DisableInterrupts(void) { asm volatile("cli" : : : "memory"); }
 
-// Sleeps until an interrupt comes. STI holds interrupts off for one instruction, so one that is
-// already pending ends the HLT rather than slip in before it.
-static inline void EnableInterruptsAndHalt(void) { asm volatile("sti; hlt" : : : "memory"); }
+// Sleeps until an interrupt comes, also one that is pending already. Where NMIs are used, their
+// handlers call LeaveHalt() (irq.h).
+void EnableInterruptsAndHalt(void);
 
 // Turns interrupts off; RestoreInterrupts() puts them back as they were.
 static inline uint64_t SaveAndDisableInterrupts(void) {

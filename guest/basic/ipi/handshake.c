@@ -28,6 +28,7 @@ INTERRUPT_HANDLER(OnPing) {
 // An NMI may come between the sender's last look and its HLT; a fixed interrupt can not.
 INTERRUPT_HANDLER(OnNmi) {
   atomic_fetch_add(&counts[CpuNumber()].nmis, 1);
+  LeaveHalt(frame);
   RestartNmiHalt(frame);
   if (Answer()) Wake(sender);
 }
