@@ -142,7 +142,7 @@ std::string FakeVcpus::Describe(int cpu) {
 }
 
 std::string FakeVcpus::State() {
-  std::string text = rendezvous_.Describe() + "\n";
+  std::string text;
   for (int cpu = 0; cpu < capacity_; ++cpu) {
     if (word(cpu) == Word::kFree) continue;
     text += fmt::format("  vCPU {}: {}, pending {}, notified {}, touched {}, entries {}\n", cpu,
@@ -182,7 +182,10 @@ Watchdog::Watchdog(FakeVcpus& vcpus, int seconds) {
       if (done_) return;
       spot_.Park(seen, end);
       if (done_ || sync::Now() < end) continue;
-      std::fprintf(stderr, "hang: %s", vcpus.State().c_str());
+      std::fprintf(stderr, "hang:\n%s", vcpus.State().c_str());
+      std::fflush(stderr);
+      alarm(5);  // the rendezvous' mutex may be what hangs
+      std::fprintf(stderr, "  %s\n", vcpus.rendezvous().Describe().c_str());
       std::fflush(stderr);
       _exit(1);
     }

@@ -69,7 +69,7 @@ class FakeVcpus : public Notifier {
   // Called at the start of each Notify.
   void OnNotify(std::function<void(int)> hook) { on_notify_ = std::move(hook); }
 
-  std::string State();  // of everything, when a test hangs
+  std::string State();  // of the vCPUs, for when a test hangs
 
   void Notify(int cpu) override;
   bool TryBorrow(int cpu) override;

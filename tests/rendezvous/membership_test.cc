@@ -121,5 +121,28 @@ TEST_CASE("taking a vCPU out ends its owner's waits in the library") {
   }
 }
 
+// Woken for its turn and taken out before it looks, a caller passes the turn on.
+TEST_CASE("a vCPU that is taken out when its turn has come does not take the turn with it") {
+  FakeVcpus vcpus(3);
+  Watchdog watchdog(vcpus);
+  Rendezvous& rendezvous = vcpus.rendezvous();
+  vcpus.Join({0});
+  for (int i = 0; i < 300; ++i) {
+    vcpus.Join({1});
+    std::optional<Caller> second, third;
+    auto queue_others = [&](int) {
+      second.emplace(vcpus, CpuSet{2}, Nothing,
+                     Caller::Options{.name = "second", .initiator = Initiator::Vcpu(1)});
+      Await([&] { return rendezvous.Describe().find("'second' waits") != std::string::npos; });
+      third.emplace(vcpus, CpuSet{2}, Nothing, Caller::Options{.name = "third"});
+      Await([&] { return rendezvous.Describe().find("'third' waits") != std::string::npos; });
+    };
+    (void)rendezvous.Execute(Initiator::Vcpu(0), {.targets = {0}, .function = queue_others});
+    REQUIRE(rendezvous.Leave(1).ok());
+    REQUIRE(third->outcome().unknown == CpuSet{2});
+    (void)second->status();  // joins; either may have been first
+  }
+}
+
 }  // namespace
 }  // namespace muster::rendezvous::test
