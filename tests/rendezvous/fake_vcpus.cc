@@ -10,6 +10,7 @@ FakeVcpus::FakeVcpus(int capacity)
     : capacity_(capacity), cpus_(new Cpu[capacity]), rendezvous_(capacity, *this) {}
 
 FakeVcpus::~FakeVcpus() {
+  Watchdog watchdog(*this);  // the test's own has ended
   for (int cpu = 0; cpu < capacity_; ++cpu) {
     if (cpus_[cpu].thread.joinable()) Finish(cpu);
   }
