@@ -83,7 +83,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
                "muster");
   app.footer(kExamples);
   app.set_version_flag("--version", "muster " MUSTER_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
 
   RunOptions run;
   CLI::App* run_command = app.add_subcommand("run", "run a guest image");
@@ -128,6 +128,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     return Refuse(error.what());
   }
 
+  if (app.get_subcommands().empty()) return Refuse("a command is needed, run or list");
   if (*list_command) {
     if (has_words) return Refuse("list takes no words after --");
     return ListOptions{};

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <muster/vmm/cli/supervise.h>
+#include <muster/vmm/report/style.h>
 
 namespace muster::vmm {
 namespace {
@@ -28,7 +29,7 @@ void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeo
       if (now >= deadline) {
         deadline = sync::kNever;
         Stop(machine, Ending::Kind::kTimeout,
-             fmt::format("{:.3g} s", static_cast<double>(*timeout_ns) / 1e9));
+             FormatDuration(*timeout_ns));
         continue;
       }
       left.tv_sec = static_cast<time_t>((deadline - now) / 1'000'000'000);

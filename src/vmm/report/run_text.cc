@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kMostUnknown = 8;
 
-std::string Seconds(uint64_t ns) { return fmt::format("{:.3g} s", static_cast<double>(ns) / 1e9); }
-
 std::string DescribeEnding(const RunReport& report) {
   const Ending& ending = *report.ending;
   switch (ending.kind) {
@@ -71,13 +69,13 @@ const vcpu::Inspection* RunReport::Find(int cpu) const {
 
 std::string RenderHeadline(const RunReport& report, const Style& style) {
   if (!report.ending) {
-    return fmt::format("muster: {}: running for {}\n", report.image, Seconds(report.wall_ns()));
+    return fmt::format("muster: {}: running for {}\n", report.image, FormatDuration(report.wall_ns()));
   }
   if (report.ending->kind == Ending::Kind::kPowerOff) return "";
   const bool clean = ExitStatusOf(*report.ending) == kExitClean;
   return style.Paint(clean ? Colour::kNone : Colour::kBold,
                      fmt::format("muster: {}: {}", report.image, DescribeEnding(report))) +
-         fmt::format(" (after {})\n", Seconds(report.wall_ns()));
+         fmt::format(" (after {})\n", FormatDuration(report.wall_ns()));
 }
 
 std::string RenderReport(const RunReport& report, const Style& style) {
@@ -96,7 +94,7 @@ std::string RenderStats(const RunReport& report, const Style& style) {
     text += "\n" + style.Paint(Colour::kBold, "The CPUs coming up") + "\n" + timeline;
   }
   text += "\n" + style.Paint(Colour::kBold, "What each of them did") +
-          fmt::format(" ({}, {})\n", Seconds(report.wall_ns()), report.image);
+          fmt::format(" ({}, {})\n", FormatDuration(report.wall_ns()), report.image);
   return text + RenderActivity(report, style);
 }
 

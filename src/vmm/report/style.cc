@@ -43,4 +43,11 @@ size_t DisplayWidth(std::string_view text) {
   }));
 }
 
+std::string FormatDuration(uint64_t ns) {
+  const auto value = static_cast<double>(ns);
+  if (ns < 1'000'000) return fmt::format("{:.3g} us", value / 1e3);
+  if (ns < 1'000'000'000) return fmt::format("{:.3g} ms", value / 1e6);
+  return fmt::format("{:.{}f} s", value / 1e9, ns < 10'000'000'000 ? 2 : 1);
+}
+
 }  // namespace muster::vmm

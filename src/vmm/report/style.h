@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ struct Style {
 
 // Columns that UTF-8 text takes on a terminal, for the characters that reports use: one each.
 size_t DisplayWidth(std::string_view text);
+
+// Three digits and a unit: "482 us", "12.3 ms", "1.23 s".
+std::string FormatDuration(uint64_t ns);
 
 }  // namespace muster::vmm

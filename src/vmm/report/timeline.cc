@@ -65,11 +65,6 @@ std::optional<uint64_t> FirstStart(const std::vector<vcpu::Event>& events) {
   return std::nullopt;
 }
 
-std::string Milliseconds(uint64_t ns) {
-  const double ms = static_cast<double>(ns) / 1e6;
-  return ms < 10 ? fmt::format("{:.2f} ms", ms) : fmt::format("{:.0f} ms", ms);
-}
-
 // A round step that gives about `wanted` ticks.
 uint64_t TickStep(uint64_t range, int wanted) {
   uint64_t step = 1000;  // 1 us
@@ -157,7 +152,7 @@ std::string RenderTimeline(const RunReport& report, const Style& style) {
                   begin + (end - begin) * (c + 1) / columns, cells[c]);
       }
       if (const auto start = FirstStart(events); start && started.empty() && *start > begin) {
-        started = "SIPI at " + Milliseconds(*start - begin);
+        started = "SIPI at " + FormatDuration(*start - begin);
       }
     }
     const int low = report.vcpus[first].cpu, high = report.vcpus[past - 1].cpu;

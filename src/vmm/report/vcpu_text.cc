@@ -13,7 +13,8 @@ using vcpu::Inspection;
 using vcpu::RunState;
 
 constexpr size_t kMostRows = 40;
-constexpr size_t kMostVectors = 3;
+constexpr size_t kMostVectors = 2;
+constexpr uint64_t kEferLma = uint64_t{1} << 10;
 
 Colour ColourOf(RunState state) {
   switch (state) {
@@ -27,13 +28,15 @@ Colour ColourOf(RunState state) {
 }
 
 std::vector<std::string> Cells(const Inspection& vcpu, const RunReport& report) {
-  return {vcpu::ToString(vcpu.state),
+  const bool crashed =
+      report.ending && report.ending->fault && report.ending->fault->cpu == vcpu.cpu;
+  return {crashed ? "crashed" : vcpu::ToString(vcpu.state),
           DescribeRip(vcpu, report.symbols),
           vcpu.registers_known ? DescribeFlags(vcpu.rflags) : "?",
           DescribeVectors(vcpu.irr),
           DescribeVectors(vcpu.isr),
           fmt::format("{:02x}", vcpu.ppr),
-          DescribeWait(vcpu, report.now_ns)};
+          crashed ? "-" : DescribeWait(vcpu, report.now_ns)};
 }
 
 std::string Range(int first, int last) {
@@ -99,11 +102,11 @@ std::string RenderVcpus(const RunReport& report, const Style& style) {
   using Align = TextTable::Align;
   TextTable table({{"CPU", Align::kRight},
                    {"STATE", Align::kLeft},
-                   {"RIP", Align::kLeft, 34},
+                   {"RIP", Align::kLeft, 32},
                    {"FLAGS", Align::kLeft, 11},
-                   {"IRR", Align::kLeft, 13},
-                   {"ISR", Align::kLeft, 13},
-                   {"PPR", Align::kRight},
+                   {"IRR", Align::kLeft, 10},
+                   {"ISR", Align::kLeft, 10},
+                   {"PPR", Align::kLeft},
                    {"WAITS FOR", Align::kLeft, 27}});
   std::map<std::string, int> left_out;  // by state
   size_t rows = 0;
@@ -140,9 +143,10 @@ std::string RenderRegisters(const Inspection& vcpu) {
   if (!vcpu.registers_known) return "  (this KVM did not keep the registers)\n";
   constexpr const char* kNames[] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                     "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"};
+  const bool is_64 = vcpu.efer & kEferLma;
   std::string text;
-  for (size_t i = 0; i < vcpu.gpr.size(); ++i) {
-    text += fmt::format("{}{:>3} {:016x}", i % 4 ? "  " : "  ", kNames[i], vcpu.gpr[i]);
+  for (size_t i = 0; i < (is_64 ? vcpu.gpr.size() : 8); ++i) {
+    text += fmt::format("  {:>3} {:0{}x}", kNames[i], vcpu.gpr[i], is_64 ? 16 : 8);
     if (i % 4 == 3) text += '\n';
   }
   text +=

@@ -9,7 +9,7 @@ namespace muster::vmm {
 
 // Words for parts of an Inspection.
 std::string DescribeFlags(uint64_t rflags);                     // "IF ZF"
-std::string DescribeVectors(const std::vector<uint8_t>& list);  // "30 31 ef", "-", "30 31 32 +5"
+std::string DescribeVectors(const std::vector<uint8_t>& list);  // "30 ef", "-", "31 ef +5"
 std::string DescribeWait(const vcpu::Inspection& vcpu, uint64_t now_ns);
 std::string DescribeRip(const vcpu::Inspection& vcpu, const SymbolTable& symbols);
 

@@ -1,0 +1,261 @@
+#include <catch2/catch.hpp>
+
+#include <muster/vmm/report/activity.h>
+#include <muster/vmm/report/json.h>
+#include <muster/vmm/report/run_text.h>
+#include <muster/vmm/report/timeline.h>
+#include <muster/vmm/report/vcpu_text.h>
+
+namespace muster::vmm {
+namespace {
+
+using vcpu::Event;
+using vcpu::EventKind;
+using vcpu::Inspection;
+using vcpu::RunState;
+
+constexpr uint64_t kMs = 1'000'000;
+
+Inspection Cpu(int cpu, RunState state) {
+  Inspection vcpu;
+  vcpu.cpu = cpu;
+  vcpu.apic_id = static_cast<uint32_t>(cpu);
+  vcpu.state = state;
+  vcpu.registers_known = state != RunState::kWaitForSipi;
+  vcpu.apic_software_enabled = vcpu.registers_known;
+  return vcpu;
+}
+
+RunReport Report(std::vector<Inspection> vcpus) {
+  RunReport report;
+  report.image = "img";
+  report.format = "ELF32";
+  report.cpus = static_cast<int>(vcpus.size());
+  report.memory_bytes = 1 << 20;
+  report.start_ns = 1000 * kMs;
+  report.now_ns = 1010 * kMs;
+  report.vcpus = std::move(vcpus);
+  report.symbols = SymbolTable({{0x100000, 0x20, "main"}, {0x100020, 0, "idle"}}, 0x101000);
+  return report;
+}
+
+RunReport Mixed() {
+  Inspection running = Cpu(0, RunState::kRunning);
+  running.rip = 0x10001c;
+  running.rflags = 0x246;
+  running.irr = {0x30, 0x31, 0x41, 0xef};
+  running.isr = {0x50};
+  running.ppr = 0x50;
+  Inspection halted = Cpu(1, RunState::kHalted);
+  halted.rip = 0x100020;
+  halted.rflags = 0x202;
+  Inspection timed = halted;
+  timed.cpu = 2;
+  timed.timer_deadline_ns = 1012 * kMs + kMs / 2;
+  return Report({running, halted, timed, Cpu(3, RunState::kWaitForSipi),
+                 Cpu(4, RunState::kWaitForSipi), Cpu(5, RunState::kWaitForSipi)});
+}
+
+TEST_CASE("the table of vCPUs: symbols, flags, vectors, what each waits for, equal rows folded") {
+  CHECK("\n" + RenderVcpus(Mixed(), Style()) == R"(
+  CPU  STATE          RIP               FLAGS     IRR       ISR  PPR  WAITS FOR
+    0  running        10001c main+0x1c  IF PF ZF  41 ef +2  50   50   -
+    1  halted         100020 idle       IF        -         -    00   an interrupt
+    2  halted         100020 idle       IF        -         -    00   its timer, in 2.5 ms
+  3-5  wait-for-SIPI  ?                 ?         -         -    00   INIT, SIPI
+)");
+}
+
+TEST_CASE("the table of vCPUs stays small, whatever the vCPUs are like") {
+  std::vector<Inspection> many;
+  for (int cpu = 0; cpu < 1024; ++cpu) {
+    Inspection vcpu = Cpu(cpu, cpu % 3 ? RunState::kHalted : RunState::kRunning);
+    vcpu.rip = 0xffffffff80000000 + static_cast<uint64_t>(cpu);
+    vcpu.rflags = 0xffff;
+    for (int vector = 32; vector < 256; ++vector) {
+      vcpu.irr.push_back(static_cast<uint8_t>(vector));
+      vcpu.isr.push_back(static_cast<uint8_t>(vector));
+    }
+    many.push_back(vcpu);
+  }
+  RunReport report = Report(many);
+  report.symbols = SymbolTable({{0xffffffff80000000, 0, std::string(200, 's')}}, UINT64_MAX);
+  const std::string text = RenderVcpus(report, Style());
+  size_t lines = 0;
+  for (size_t at = 0; at < text.size(); ++lines) {
+    const size_t end = text.find('\n', at);
+    CHECK(end - at <= 120);
+    at = end + 1;
+  }
+  CHECK(lines == 42);
+  CHECK(text.find("and 656 halted, 328 running") != std::string::npos);
+}
+
+TEST_CASE("what a halted vCPU waits for") {
+  Inspection vcpu = Cpu(0, RunState::kHalted);
+  CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (IF is 0)");
+  vcpu.rflags = 0x202;
+  CHECK(DescribeWait(vcpu, 0) == "an interrupt");
+  vcpu.irr = {0x35};
+  CHECK(DescribeWait(vcpu, 0) == "PPR below 30");
+  vcpu.apic_software_enabled = false;
+  CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (APIC disabled)");
+  vcpu.deliverable = true;
+  CHECK(DescribeWait(vcpu, 0) == "nothing: about to wake");
+}
+
+TEST_CASE("vCPUs that did not answer are counted") {
+  RunReport report = Mixed();
+  report.cpus = 8;
+  CHECK(RenderVcpus(report, Style()).find("2 vCPUs did not answer in time") != std::string::npos);
+}
+
+TEST_CASE("a crash report has the reason, the place, the code and the registers") {
+  RunReport report = Mixed();
+  report.vcpus[0].gpr[0] = 0x2badb002;
+  GuestFault fault{0, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x10001c, {}};
+  report.ending = Ending{
+      .kind = Ending::Kind::kGuestCrash, .detail = Describe(fault), .fault = std::move(fault)};
+  report.code_at_fault = {0x0f, 0x0b};
+  report.unknown_ports = {{0x70, 0, 2}};
+  CHECK("\n" + RenderReport(report, Style()) == R"(
+muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after 10 ms)
+  at 0x10001c (main+0x1c)
+  code there: 0f 0b
+  RAX 2badb002  RCX 00000000  RDX 00000000  RBX 00000000
+  RSP 00000000  RBP 00000000  RSI 00000000  RDI 00000000
+  CR0 0  CR2 0  CR3 0  CR4 0  EFER 0  RFLAGS 246  CS 0000
+
+  CPU  STATE          RIP               FLAGS     IRR       ISR  PPR  WAITS FOR
+    0  crashed        10001c main+0x1c  IF PF ZF  41 ef +2  50   50   -
+    1  halted         100020 idle       IF        -         -    00   an interrupt
+    2  halted         100020 idle       IF        -         -    00   its timer, in 2.5 ms
+  3-5  wait-for-SIPI  ?                 ?         -         -    00   INIT, SIPI
+  ports that nobody serves: 0x70 (0r 2w)
+)");
+}
+
+TEST_CASE("the first line says how the run ended, and nothing where the guest powered off") {
+  RunReport report = Mixed();
+  const auto headline = [&report](Ending ending) {
+    report.ending = std::move(ending);
+    return RenderHeadline(report, Style());
+  };
+  CHECK(headline({.kind = Ending::Kind::kPowerOff, .detail = "x"}).empty());
+  CHECK(headline({.kind = Ending::Kind::kGuestExit, .detail = "port", .guest_value = 0x181}) ==
+        "muster: img: the guest wrote 385 to the port: exit status 3, which is cut down to 8 bits "
+        "(after 10 ms)\n");
+  CHECK(headline({.kind = Ending::Kind::kTimeout, .detail = "2 s"}) ==
+        "muster: img: the guest had not ended when its time was up (2 s) (after 10 ms)\n");
+}
+
+TEST_CASE("activity is a row for each vCPU and one for all, and sums what there is no room for") {
+  std::vector<Inspection> vcpus;
+  for (int cpu = 0; cpu < 40; ++cpu) {
+    vcpus.push_back(Cpu(cpu, RunState::kHalted));
+    vcpus.back().counters.entries = 1;
+    vcpus.back().counters.ipis_sent = cpu == 0 ? 2'500'000 : 0;
+  }
+  const std::string text = RenderActivity(Report(vcpus), Style());
+  CHECK(text.find("   31      1") != std::string::npos);
+  CHECK(text.find("   32 ") == std::string::npos);
+  CHECK(text.find(" rest      8") != std::string::npos);
+  CHECK(text.find("  all     40") != std::string::npos);
+  CHECK(text.find("2.5M") != std::string::npos);
+}
+
+Event State(uint64_t ns, int cpu, RunState from, RunState to) {
+  return {ns, EventKind::kState, 0, cpu, static_cast<uint64_t>(from), static_cast<uint64_t>(to)};
+}
+
+TEST_CASE("spans follow the state events and fill the time around them") {
+  const std::vector<Event> events = {
+      State(20, 0, RunState::kWaitForSipi, RunState::kRunning),
+      {25, EventKind::kExit, 0, 0, 1, 2},
+      State(30, 0, RunState::kRunning, RunState::kHalted),
+  };
+  const std::vector<Span> spans = SpansOf(events, 10, 40, RunState::kHalted);
+  REQUIRE(spans.size() == 3);
+  CHECK((spans[0].begin_ns == 10 && spans[0].end_ns == 20));
+  CHECK(spans[0].state == RunState::kWaitForSipi);
+  CHECK((spans[1].end_ns == 30 && spans[1].state == RunState::kRunning));
+  CHECK((spans[2].end_ns == 40 && spans[2].state == RunState::kHalted));
+  REQUIRE(SpansOf({}, 10, 40, RunState::kRunning).size() == 1);
+}
+
+TEST_CASE("the picture of the CPUs coming up") {
+  RunReport report = Report({Cpu(0, RunState::kRunning), Cpu(1, RunState::kHalted)});
+  const uint64_t t = report.start_ns;
+  report.events = {{{t, EventKind::kEntry, 0, 0, 0, 0}},
+                   {State(t + 4 * kMs, 1, RunState::kWaitForSipi, RunState::kRunning),
+                    State(t + 6 * kMs, 1, RunState::kRunning, RunState::kHalted)}};
+  CHECK("\n" + RenderTimeline(report, Style{.colour = false, .unicode = false, .width = 60}) ==
+        R"(
+          0       2 ms    4 ms    6 ms
+          +-------+-------+-------+-------
+  cpu 0   ################################
+  cpu 1   ................########--------  SIPI at 4 ms
+          # running   - halted   . waits for SIPI
+)");
+}
+
+TEST_CASE("the picture has at most 32 rows, neighbours sharing them, and none without events") {
+  std::vector<Inspection> vcpus;
+  RunReport report;
+  for (int cpu = 0; cpu < 100; ++cpu) vcpus.push_back(Cpu(cpu, RunState::kHalted));
+  report = Report(vcpus);
+  CHECK(RenderTimeline(report, Style()).empty());
+  report.events.resize(100);
+  report.events[7] = {
+      State(report.start_ns + kMs, 7, RunState::kWaitForSipi, RunState::kRunning)};
+  const std::string text = RenderTimeline(report, Style());
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2 + 25 + 1);
+  CHECK(text.find("  96-99 ") != std::string::npos);
+}
+
+TEST_CASE("colours only where the style has them") {
+  CHECK(Style().Paint(Colour::kRed, "x") == "x");
+  CHECK(Style{.colour = true}.Paint(Colour::kRed, "x") == "\x1b[31mx\x1b[0m");
+}
+
+TEST_CASE("durations have three digits and a unit") {
+  CHECK(FormatDuration(482'000) == "482 us");
+  CHECK(FormatDuration(12'340'000) == "12.3 ms");
+  CHECK(FormatDuration(1'234'000'000) == "1.23 s");
+  CHECK(FormatDuration(600'000'000'000) == "600.0 s");
+}
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
+  RunReport report = Mixed();
+  report.ending =
+      Ending{.kind = Ending::Kind::kGuestExit, .detail = "port", .guest_value = 0x181};
+  report.unknown_msrs = {{0x1a0, 1, 0}};
+  report.image = "caf\xe9";  // not UTF-8
+  const std::string json = ToJson(report);
+  CHECK(Has(json, "{\n  \"schema\": 1,\n"));
+  CHECK(Has(json, "\"outcome\": \"guest-exit\""));
+  CHECK(Has(json, "\"exit_status\": 3,"));
+  CHECK(Has(json, "\"guest_value\": 385,"));
+  CHECK(Has(json, "\"wall_ns\": 10000000,"));
+  CHECK(Has(json, "\"rip\": \"0x10001c\""));
+  CHECK(Has(json, "\"symbol\": \"main+0x1c\""));
+  CHECK(Has(json, "\"registers\": null"));
+  CHECK(Has(json, "\"address\": \"0x1a0\""));
+  CHECK(json.back() == '\n');
+}
+
+TEST_CASE("JSON of a crash names the fault") {
+  RunReport report = Mixed();
+  GuestFault fault{0, vcpu::GuestFaultExit::Kind::kEmulationFailure, 1, 0x100020, {0xcc}};
+  report.ending = Ending{.kind = Ending::Kind::kGuestCrash, .fault = std::move(fault)};
+  const std::string json = ToJson(report);
+  CHECK(Has(json, "\"kind\": \"emulation-failure\""));
+  CHECK(Has(json, "\"symbol\": \"idle\""));
+}
+
+}  // namespace
+}  // namespace muster::vmm
