@@ -206,8 +206,7 @@ TEST_CASE("the picture has at most 32 rows, neighbours sharing them, and none wi
   report = Report(vcpus);
   CHECK(RenderTimeline(report, Style()).empty());
   report.events.resize(100);
-  report.events[7] = {
-      State(report.start_ns + kMs, 7, RunState::kWaitForSipi, RunState::kRunning)};
+  report.events[7] = {State(report.start_ns + kMs, 7, RunState::kWaitForSipi, RunState::kRunning)};
   const std::string text = RenderTimeline(report, Style());
   CHECK(std::count(text.begin(), text.end(), '\n') == 2 + 25 + 1);
   CHECK(text.find("  96-99 ") != std::string::npos);
@@ -231,8 +230,7 @@ bool Has(const std::string& text, const std::string& part) {
 
 TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
   RunReport report = Mixed();
-  report.ending =
-      Ending{.kind = Ending::Kind::kGuestExit, .detail = "port", .guest_value = 0x181};
+  report.ending = Ending{.kind = Ending::Kind::kGuestExit, .detail = "port", .guest_value = 0x181};
   report.unknown_msrs = {{0x1a0, 1, 0}};
   report.image = "caf\xe9";  // not UTF-8
   const std::string json = ToJson(report);

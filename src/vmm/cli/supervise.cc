@@ -28,8 +28,7 @@ void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeo
       const uint64_t now = machine.NowNs();
       if (now >= deadline) {
         deadline = sync::kNever;
-        Stop(machine, Ending::Kind::kTimeout,
-             FormatDuration(*timeout_ns));
+        Stop(machine, Ending::Kind::kTimeout, FormatDuration(*timeout_ns));
         continue;
       }
       left.tv_sec = static_cast<time_t>((deadline - now) / 1'000'000'000);

@@ -69,7 +69,8 @@ const vcpu::Inspection* RunReport::Find(int cpu) const {
 
 std::string RenderHeadline(const RunReport& report, const Style& style) {
   if (!report.ending) {
-    return fmt::format("muster: {}: running for {}\n", report.image, FormatDuration(report.wall_ns()));
+    return fmt::format("muster: {}: running for {}\n", report.image,
+                       FormatDuration(report.wall_ns()));
   }
   if (report.ending->kind == Ending::Kind::kPowerOff) return "";
   const bool clean = ExitStatusOf(*report.ending) == kExitClean;

@@ -1,0 +1,118 @@
+// The command as a user sees it, as far as it needs no KVM.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "elf_builder.h"
+#include "process.h"
+
+namespace muster::vmm {
+namespace {
+
+using testing::Process;
+using testing::TemporaryFile;
+
+Process::Result Muster(std::vector<std::string> arguments, const Process::Options& options = {}) {
+  arguments.insert(arguments.begin(), MUSTER_BINARY);
+  return Process(arguments, options).Wait();
+}
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("a wrong command line exits with 2 and one line that names what is wrong") {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> kWrong = {
+      {{}, "muster: a command is needed, run or list; see muster --help\n"},
+      {{"run"}, "muster: IMAGE is required; see muster --help\n"},
+      {{"run", "./x", "--cpus", "0"},
+       "muster: --cpus: '0' is not a whole number from 1 to 1024; see muster --help\n"},
+      {{"run", "./x", "--cpus", "1025"},
+       "muster: --cpus: '1025' is not a whole number from 1 to 1024; see muster --help\n"},
+      {{"run", "./x", "--memory", "1K"},
+       "muster: --memory: '1K' is not whole pages (4K) between 1M and 1024G; see muster --help\n"},
+      {{"run", "./x", "--timeout", "5"},
+       "muster: --timeout: '5' has no unit that is known; write a number and ms, s or m, like "
+       "500ms, 10s or 2m; see muster --help\n"},
+      {{"run", "./x", "--json", "-"},
+       "muster: --json -: stdout is the guest's serial line; name a file; see muster --help\n"},
+      {{"run", "./x", "--frob"},
+       "muster: The following argument was not expected: --frob; see muster --help\n"},
+  };
+  for (const auto& [arguments, message] : kWrong) {
+    const Process::Result result = Muster(arguments);
+    CHECK(result.status == 2);
+    CHECK(result.out.empty());
+    CHECK(result.err == message);
+  }
+  CHECK(Muster({"frob"}).status == 2);
+  CHECK(Muster({"list", "--", "x"}).status == 2);
+}
+
+TEST_CASE("help and version go to stdout and exit with 0") {
+  const Process::Result help = Muster({"run", "--help"});
+  CHECK(help.status == 0);
+  CHECK(help.err.empty());
+  for (const char* part : {"--cpus", "--memory", "--cmdline", "--initrd", "--timeout", "--json",
+                           "--stats", "Examples:"}) {
+    CHECK(Has(help.out, part));
+  }
+  CHECK(Muster({"--help"}).status == 0);
+  CHECK(Has(Muster({"--version"}).out, "muster 0."));
+}
+
+TEST_CASE("an image that is missing, not a file, empty or no image exits with 4") {
+  const TemporaryFile empty, text({'h', 'e', 'l', 'l', 'o'});
+  CHECK(Muster({"run", "/nonexistent/x"}).status == 4);
+  CHECK(Muster({"run", "/nonexistent/x"}).err ==
+        "muster: /nonexistent/x: No such file or directory\n");
+  CHECK(Muster({"run", "/tmp"}).err == "muster: /tmp: is not a regular file\n");
+  CHECK(Muster({"run", empty.path()}).err == "muster: " + empty.path() + ": is empty\n");
+  const Process::Result result = Muster({"run", text.path()});
+  CHECK(result.status == 4);
+  CHECK(Has(result.err, text.path() + ": offset 0x0: neither an ELF file nor"));
+  const Process::Result guest = Muster({"run", "no-such-guest"});
+  CHECK(guest.status == 4);
+  CHECK(Has(guest.err, "no-such-guest: not among the guests in "));
+}
+
+TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be written with 2") {
+  const TemporaryFile image(testing::GoodImage().Build());
+  CHECK(Muster({"run", image.path(), "--initrd", "/nonexistent/x"}).status == 4);
+  const Process::Result result = Muster({"run", image.path(), "--json", "/nonexistent/x"});
+  CHECK(result.status == 2);
+  CHECK(result.err == "muster: --json /nonexistent/x: No such file or directory\n");
+}
+
+TEST_CASE("no KVM, something else in its place, or one out of reach exit with 6 and say so") {
+  const TemporaryFile image(testing::GoodImage().Build());
+  const auto with_kvm = [&image](const std::string& path) {
+    Process::Options options;
+    options.environment = {"MUSTER_KVM=" + path};
+    return Muster({"run", image.path()}, options);
+  };
+  const Process::Result absent = with_kvm("/nonexistent/kvm");
+  CHECK(absent.status == 6);
+  CHECK(Has(absent.err, "cannot open /nonexistent/kvm: No such file or directory"));
+  const Process::Result other = with_kvm("/dev/null");
+  CHECK(other.status == 6);
+  CHECK(Has(other.err, "/dev/null is not KVM"));
+  if (geteuid() == 0) {
+    const TemporaryFile locked;
+    chmod(locked.path().c_str(), 0);
+    Process::Options options;
+    options.environment = {"MUSTER_KVM=" + locked.path()};
+    options.uid = 65534;
+    const Process::Result denied = Muster({"run", image.path()}, options);
+    if (denied.status == 127) {
+      WARN("another user cannot reach " MUSTER_BINARY ": not tried with a KVM that is denied");
+    } else {
+      CHECK(denied.status == 6);
+      CHECK(Has(denied.err, "Permission denied"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace muster::vmm

@@ -1,0 +1,121 @@
+#include "process.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <poll.h>
+#include <sstream>
+#include <stdexcept>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace muster::vmm::testing {
+namespace {
+
+void Pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& arguments, const Options& options)
+    : read_stdout_(options.read_stdout) {
+  int out[2], err[2];
+  Pipe(out);
+  Pipe(err);
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ == 0) {
+    const int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    dup2(err[1], STDERR_FILENO);
+    for (const std::string& variable : options.environment) {
+      putenv(const_cast<char*>(variable.c_str()));
+    }
+    if (options.uid != 0 && (setgid(options.uid) != 0 || setuid(options.uid) != 0)) _exit(126);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  close(out[1]);
+  close(err[1]);
+  out_fd_ = out[0];
+  err_fd_ = err[0];
+}
+
+Process::~Process() {
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  if (out_fd_ >= 0) close(out_fd_);
+  if (err_fd_ >= 0) close(err_fd_);
+}
+
+void Process::Signal(int number) { kill(pid_, number); }
+
+bool Process::ReadSome() {
+  pollfd waits[] = {{read_stdout_ ? out_fd_ : -1, POLLIN, 0}, {err_fd_, POLLIN, 0}};
+  if (waits[0].fd < 0 && waits[1].fd < 0) return false;
+  poll(waits, 2, -1);
+  const auto take = [](const pollfd& wait, int& fd, std::string& to) {
+    if (wait.revents == 0) return;
+    char buffer[4096];
+    const ssize_t got = read(wait.fd, buffer, sizeof(buffer));
+    if (got > 0) {
+      to.append(buffer, static_cast<size_t>(got));
+    } else if (got == 0 || errno != EINTR) {
+      close(fd);
+      fd = -1;
+    }
+  };
+  take(waits[0], out_fd_, result_.out);
+  take(waits[1], err_fd_, result_.err);
+  return true;
+}
+
+bool Process::WaitFor(const std::string& text) {
+  const auto found = [&] {
+    return result_.out.find(text) != std::string::npos ||
+           result_.err.find(text) != std::string::npos;
+  };
+  while (!found() && ReadSome()) {
+  }
+  return found();
+}
+
+Process::Result Process::Wait() {
+  while (ReadSome()) {
+  }
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  pid_ = -1;
+  result_.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result_;
+}
+
+TemporaryFile::TemporaryFile(const std::vector<uint8_t>& bytes) {
+  char path[] = "/tmp/muster-test-XXXXXX";
+  const int fd = mkstemp(path);
+  if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error("temporary file");
+  }
+  fchmod(fd, 0644);
+  close(fd);
+  path_ = path;
+}
+
+TemporaryFile::~TemporaryFile() { unlink(path_.c_str()); }
+
+std::string TemporaryFile::Read() const {
+  std::ostringstream text;
+  text << std::ifstream(path_).rdbuf();
+  return text.str();
+}
+
+}  // namespace muster::vmm::testing
