@@ -15,13 +15,17 @@ void IdleFlusher::Announce() {
 }
 
 void IdleFlusher::Stop() {
+  Join();
+  for (LineBuffer* buffer : buffers_) buffer->Flush();
+}
+
+void IdleFlusher::Join() {
   {
     sync::MutexLock lock(mutex_);
     stop_ = true;
     changed_.Signal();
   }
   if (thread_.joinable()) thread_.join();
-  for (LineBuffer* buffer : buffers_) buffer->Flush();
 }
 
 void IdleFlusher::Main() {

@@ -17,7 +17,7 @@ class IdleFlusher {
   static constexpr uint64_t kPatienceNs = 20'000'000;
 
   IdleFlusher() = default;
-  ~IdleFlusher() { Stop(); }
+  ~IdleFlusher() { Join(); }
 
   // Before Start. The buffer outlives Stop.
   void Watch(LineBuffer& buffer) { buffers_.push_back(&buffer); }
@@ -26,11 +26,12 @@ class IdleFlusher {
   // A line has begun: for LineBuffer's `unfinished`.
   void Announce();
 
-  // Flushes for the last time and joins the thread.
+  // Joins the thread and flushes for the last time.
   void Stop();
 
  private:
   void Main();
+  void Join();
 
   std::vector<LineBuffer*> buffers_;
   std::thread thread_;
