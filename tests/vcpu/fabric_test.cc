@@ -20,23 +20,27 @@ using rendezvous::CpuSet;
 struct Recorder : MessageSink {
   std::map<int, int> posts;  // cpu: how many
   int last_vector = 0;
-  CpuSet nmis, smis, inits, startups;
+  CpuSet nmis, smis, inits, startups, taken;
   int init_source = -2;
 
-  void Post(int cpu, uint8_t vector, apic::TriggerMode) override {
+  void Post(const Origin&, int cpu, uint8_t vector, apic::TriggerMode) override {
     ++posts[cpu];
     last_vector = vector;
   }
-  void PostNmi(int cpu) override { nmis.Add(cpu); }
+  void PostNmi(const Origin&, int cpu) override { nmis.Add(cpu); }
   void PostSmi(int cpu) override { smis.Add(cpu); }
-  absl::Status Init(int source, const CpuSet& targets) override {
-    init_source = source;
+  absl::Status Init(const Origin& origin, const CpuSet& targets) override {
+    init_source = origin.cpu;
     inits |= targets;
     return absl::OkStatus();
   }
-  absl::Status Startup(int, const CpuSet& targets, uint8_t vector) override {
+  absl::Status Startup(const Origin&, const CpuSet& targets, uint8_t vector) override {
     startups |= targets;
     last_vector = vector;
+    return absl::OkStatus();
+  }
+  absl::Status TakeMail(const Origin&, const CpuSet& targets) override {
+    taken |= targets;
     return absl::OkStatus();
   }
   CpuSet posted() const {
@@ -50,7 +54,7 @@ struct Bus {
   Recorder sink;
   Fabric fabric;
 
-  explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic) : fabric(cpus, sink) {
+  explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic) : fabric(cpus, apic::IoApicConfig{}, sink) {
     for (int cpu = 0; cpu < cpus; ++cpu) {
       const auto id = static_cast<uint32_t>(cpu);
       fabric.table().Publish(cpu,

@@ -8,32 +8,50 @@ using apic::Message;
 using apic::Shorthand;
 using rendezvous::CpuSet;
 
+namespace {
+
+// Whom an entry of the I/O APIC sends to. Its destination has 8 bits.
+Message Addressee(const apic::Rte& entry) {
+  return {.destination = entry.Get<apic::Rte::Destination>(),
+          .destination_mode = entry.Get<apic::Rte::Mode>()};
+}
+
+}  // namespace
+
+absl::Status Fabric::Reroute(int source, const apic::RoutingChange& change) {
+  const CpuSet concerned =
+      table_.Match(Addressee(change.before)) | table_.Match(Addressee(change.after));
+  if (concerned.Empty()) return absl::OkStatus();
+  return sink_.TakeMail(Origin::Pin(source, change.pin), concerned);
+}
+
 absl::Status Fabric::SendIpi(int source, const Ipi& ipi) {
+  const Origin origin = Origin::Ipi(source);
   switch (ipi.shorthand) {
     case Shorthand::kNone:
-      return Send(source, ipi.message, Match(ipi.message));
+      return Send(origin, ipi.message, table_.Match(ipi.message));
     case Shorthand::kSelf:
-      return Send(source, ipi.message, CpuSet{source});
+      return Send(origin, ipi.message, CpuSet{source});
     case Shorthand::kAllIncludingSelf:
-      return Send(source, ipi.message, CpuSet::FirstN(table_.cpus()));
+      return Send(origin, ipi.message, CpuSet::FirstN(table_.cpus()));
     case Shorthand::kAllExcludingSelf:
-      return Send(source, ipi.message, CpuSet::FirstN(table_.cpus()) - CpuSet{source});
+      return Send(origin, ipi.message, CpuSet::FirstN(table_.cpus()) - CpuSet{source});
   }
   return absl::OkStatus();
 }
 
-absl::Status Fabric::Send(int source, const Message& message, const CpuSet& targets) {
+absl::Status Fabric::Send(const Origin& origin, const Message& message, const CpuSet& targets) {
   switch (message.delivery_mode) {
     case DeliveryMode::kFixed:
-      for (int cpu : targets) sink_.Post(cpu, message.vector, message.trigger_mode);
+      for (int cpu : targets) sink_.Post(origin, cpu, message.vector, message.trigger_mode);
       break;
     case DeliveryMode::kLowestPriority:
       if (const int cpu = table_.Arbitrate(targets); cpu >= 0) {
-        sink_.Post(cpu, message.vector, message.trigger_mode);
+        sink_.Post(origin, cpu, message.vector, message.trigger_mode);
       }
       break;
     case DeliveryMode::kNmi:
-      for (int cpu : targets) sink_.PostNmi(cpu);
+      for (int cpu : targets) sink_.PostNmi(origin, cpu);
       break;
     case DeliveryMode::kSmi:
       for (int cpu : targets) sink_.PostSmi(cpu);
@@ -42,9 +60,9 @@ absl::Status Fabric::Send(int source, const Message& message, const CpuSet& targ
       // INIT Level De-assert only sets arbitration ids, and those are gone (SDM "Interrupt Command
       // Register (ICR)", delivery mode 101).
       if (message.trigger_mode == apic::TriggerMode::kLevel && !message.level) break;
-      return targets.Empty() ? absl::OkStatus() : sink_.Init(source, targets);
+      return targets.Empty() ? absl::OkStatus() : sink_.Init(origin, targets);
     case DeliveryMode::kStartup:
-      return targets.Empty() ? absl::OkStatus() : sink_.Startup(source, targets, message.vector);
+      return targets.Empty() ? absl::OkStatus() : sink_.Startup(origin, targets, message.vector);
     case DeliveryMode::kExtInt:
     case DeliveryMode::kReserved:
       // No APIC sends these as messages.

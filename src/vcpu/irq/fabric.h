@@ -6,47 +6,72 @@
 #include <muster/apic/message.h>
 #include <muster/rendezvous/cpu_set.h>
 #include <muster/vcpu/irq/routing_table.h>
+#include <muster/vcpu/irq/shared_ioapic.h>
 
 namespace muster::vcpu {
 
-// Where routed messages end up: the VM's vCPUs. All but Init and Startup only post, and may be
-// called from any thread.
+// In place of a vCPU's number: a device, or another thread of the VM's user.
+inline constexpr int kOutside = -1;
+
+// Where a message comes from.
+struct Origin {
+  enum class Kind : uint8_t { kIpi, kPin, kMsi };
+  Kind kind = Kind::kMsi;
+  int cpu = kOutside;  // whose owner sends it
+  uint8_t pin = 0;     // of the I/O APIC
+
+  static Origin Ipi(int cpu) { return {.kind = Kind::kIpi, .cpu = cpu}; }
+  static Origin Pin(int cpu, uint8_t pin) { return {.kind = Kind::kPin, .cpu = cpu, .pin = pin}; }
+};
+
+// Where routed messages end up: the VM's vCPUs. The posts never wait and take no lock that a poster
+// may hold; the others meet their targets and are done when they return. Errors are the meeting's.
 class MessageSink {
  public:
   virtual ~MessageSink() = default;
 
-  virtual void Post(int cpu, uint8_t vector, apic::TriggerMode trigger) = 0;
-  virtual void PostNmi(int cpu) = 0;
+  virtual void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) = 0;
+  virtual void PostNmi(const Origin& origin, int cpu) = 0;
   virtual void PostSmi(int cpu) = 0;
-  // Meet the targets; done when this returns. `source` is the sending vCPU or Fabric::kOutside.
-  virtual absl::Status Init(int source, const rendezvous::CpuSet& targets) = 0;
-  virtual absl::Status Startup(int source, const rendezvous::CpuSet& targets, uint8_t vector) = 0;
+
+  virtual absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) = 0;
+  virtual absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
+                               uint8_t vector) = 0;
+  // Each target takes in the mail that was posted to it.
+  virtual absl::Status TakeMail(const Origin& origin, const rendezvous::CpuSet& targets) = 0;
 };
 
 // Carries messages between APICs: matches destinations and hands each target its mail. It holds no
-// lock and sleeps only where the sink meets vCPUs.
+// lock but the I/O APIC's, and sleeps only where the sink meets vCPUs.
 class Fabric {
  public:
-  static constexpr int kOutside = -1;
-
-  Fabric(int cpus, MessageSink& sink) : table_(cpus), sink_(sink) {}
+  Fabric(int cpus, const apic::IoApicConfig& ioapic, MessageSink& sink)
+      : table_(cpus), sink_(sink), ioapic_(ioapic, *this) {}
 
   RoutingTable& table() { return table_; }
+  SharedIoApic& ioapic() { return ioapic_; }
 
-  // By the thread that holds the run lock of `source`. Errors are the sink's.
+  // By the owner of vCPU `source`.
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
-
-  // An interrupt message from a device: an MSI, or what an I/O APIC sends. Any thread.
+  // What a device writes to the address of an MSI. Any thread.
   absl::Status SendMessage(const apic::Message& message) {
-    return Send(kOutside, message, Match(message));
+    return Send(Origin{}, message, table_.Match(message));
   }
 
+  // For SharedIoApic: what a pin sends, and the meeting after which no message of `before` is on
+  // its way. `source` is the vCPU on whose thread this is, or kOutside.
+  absl::Status SendFromPin(int source, const apic::PinMessage& sent) {
+    return Send(Origin::Pin(source, sent.pin), sent.message, table_.Match(sent.message));
+  }
+  absl::Status Reroute(int source, const apic::RoutingChange& change);
+
  private:
-  rendezvous::CpuSet Match(const apic::Message& message) const { return table_.Match(message); }
-  absl::Status Send(int source, const apic::Message& message, const rendezvous::CpuSet& targets);
+  absl::Status Send(const Origin& origin, const apic::Message& message,
+                    const rendezvous::CpuSet& targets);
 
   RoutingTable table_;
   MessageSink& sink_;
+  SharedIoApic ioapic_;
 };
 
 }  // namespace muster::vcpu

@@ -17,19 +17,24 @@ apic::Now VcpuCore::Now() {
 absl::Status VcpuCore::Perform(const apic::Effects& effects) {
   // First what others must see before the access is done: a message that they send in answer to
   // ours finds the new identity.
-  if (effects.identity_changed) vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  if (effects.identity_changed) {
+    vm_.fabric().table().Publish(cpu_, lapic_.identity());
+    if (lapic_.software_enabled()) {
+      if (const absl::Status status = vm_.fabric().ioapic().Retry(cpu_); !status.ok()) return status;
+    }
+  }
   if (effects.timer_changed) ArmTimer();
   if (effects.nmi) nmi_pending_ = true;
-  if (effects.eoi) Trace(EventKind::kEoi, *effects.eoi);
+  if (effects.eoi) {
+    const absl::Status status = vm_.fabric().ioapic().Eoi(cpu_, *effects.eoi);
+    if (!status.ok()) return status;
+  }
   if (effects.init) {
     const absl::Status status = vm_.Init(cpu_, rendezvous::CpuSet{cpu_});
     if (!status.ok()) return status;
   }
   if (!effects.ipi) return absl::OkStatus();
   ++counters_.ipis_sent;
-  if (ring_.enabled()) {
-    Trace(EventKind::kPost, effects.ipi->message.vector, effects.ipi->message.destination);
-  }
   return vm_.fabric().SendIpi(cpu_, *effects.ipi);
 }
 
@@ -46,10 +51,21 @@ void VcpuCore::DrainMail() {
         ++counters_.mail_merged;
         break;
       case apic::Lapic::Accepted::kDiscarded:
-        ++counters_.mail_discarded;
+        Discard(vector, trigger);
         break;
     }
   });
+}
+
+void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {
+  ++counters_.mail_discarded;
+  // The pin would wait for its EOI for ever.
+  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Unaccepted(vector);
+}
+
+void VcpuCore::AcceptMail() {
+  ++counters_.meetings;
+  DrainMail();
 }
 
 void VcpuCore::ArmTimer() {

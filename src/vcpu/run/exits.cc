@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <muster/apic/ioapic_regs.h>
 #include <muster/apic/lapic_regs.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -94,6 +95,21 @@ std::optional<Exit> VcpuCore::HandleMmio() {
     return std::nullopt;
   }
   const absl::Status status = Perform(lapic_.MmioWrite(offset, data, Now()));
+  if (!status.ok()) return Fail(status);
+  return std::nullopt;
+}
+
+std::optional<Exit> VcpuCore::HandleOtherMmio(std::span<uint8_t> data) {
+  const auto& mmio = run().mmio;
+  if (mmio.phys_addr / apic::kIoApicPageSize != apic::kDefaultIoApicBase / apic::kIoApicPageSize) {
+    return MmioExit{.address = mmio.phys_addr, .is_write = mmio.is_write != 0, .data = data};
+  }
+  const auto offset = static_cast<uint32_t>(mmio.phys_addr - apic::kDefaultIoApicBase);
+  if (!mmio.is_write) {
+    vm_.fabric().ioapic().Read(offset, data);
+    return std::nullopt;
+  }
+  const absl::Status status = vm_.fabric().ioapic().Write(cpu_, offset, data);
   if (!status.ok()) return Fail(status);
   return std::nullopt;
 }

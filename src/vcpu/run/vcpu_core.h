@@ -49,6 +49,8 @@ class VcpuCore {
   // applies them before it enters the guest again. Called in a rendezvous function.
   void AcceptInit();
   void AcceptStartup(uint8_t vector);
+  // Takes in what was posted: an entry of the I/O APIC is about to change.
+  void AcceptMail();
 
   // Where this one begins; before the first Run.
   void SetStart(const StartState& start);
@@ -63,6 +65,10 @@ class VcpuCore {
 
   Inspection Inspect();
   std::vector<Event> Events() const { return ring_.Snapshot(); }
+  // This vCPU has sent `what` to `cpu`: the words of a kPost event.
+  void TracePost(uint64_t what, int cpu) {
+    Trace(EventKind::kPost, what, static_cast<uint64_t>(cpu));
+  }
 
  private:
   // What the owner has to do to KVM's registers before the next entry.
@@ -96,6 +102,7 @@ class VcpuCore {
   // exits.cc
   std::optional<Exit> HandleExit();
   std::optional<Exit> HandleMmio();
+  std::optional<Exit> HandleOtherMmio(std::span<uint8_t> data);
   std::optional<Exit> HandleMsr();
   Exit HandleInternalError();
 
@@ -104,6 +111,7 @@ class VcpuCore {
   absl::Status WriteApicMsr(uint32_t index, uint64_t value);
   absl::Status Perform(const apic::Effects& effects);
   void DrainMail();
+  void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();
   absl::Status MirrorApicBase();
 

@@ -37,6 +37,15 @@ void Vm::TimerExpired(int cpu) { core_->core(cpu).doorbell().Ring(kRequestTimer)
 absl::Status Vm::SendMessage(const apic::Message& message) {
   return core_->fabric().SendMessage(message);
 }
+absl::Status Vm::SetLine(unsigned pin, bool asserted) {
+  if (const unsigned pins = core_->ioapic_pins(); pin >= pins) {
+    return absl::InvalidArgumentError(
+        fmt::format("line {}: the I/O APIC has pins 0 to {}", pin, pins - 1));
+  }
+  return core_->fabric().ioapic().SetLine(pin, asserted);
+}
+apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
+std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 void Vm::Stop() { core_->Stop(); }
 std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
   return core_->InspectAll(timeout_ns);

@@ -8,12 +8,14 @@
 #include <optional>
 #include <vector>
 
+#include <muster/apic/ioapic.h>
 #include <muster/apic/message.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/run/start_state.h>
+#include <muster/vcpu/trace/event_ring.h>
 
 namespace muster::vcpu {
 
@@ -31,6 +33,9 @@ struct VmConfig {
 
   // All vCPUs begin in x2APIC mode, as firmware leaves them; forced where an id exceeds 254.
   bool x2apic = false;
+
+  // Its page is FEC00000.
+  apic::IoApicConfig ioapic;
 
   // Offers the guest the timer's TSC-deadline mode; only where HostTraits::tsc_deadline_exits.
   bool tsc_deadline = false;
@@ -69,6 +74,11 @@ class Vm {
   // vCPUs. INIT and SIPI wait for their targets; the others never wait.
   absl::Status SendMessage(const apic::Message& message);
 
+  // A device's line to the I/O APIC. InvalidArgument where there is no such pin.
+  absl::Status SetLine(unsigned pin, bool asserted);
+  // The I/O APIC as it stands.
+  apic::IoApic IoApicState() const;
+
   // Makes every Run return StoppedExit, now and from here on.
   void Stop();
 
@@ -80,6 +90,9 @@ class Vm {
   // deliverable, nothing in the mail and no timer armed. Only something outside the vCPUs could
   // wake them. Exact, not sampled, at the moment of the call.
   bool CanNeverRunAgain();
+
+  // The last messages that came from no vCPU, oldest first (see VmConfig::trace_events).
+  std::vector<Event> OutsideEvents();
 
   // Called, with no lock held, each time the last vCPU that was not asleep goes to sleep. Set
   // before the first Run. The callee may call CanNeverRunAgain() from another thread.

@@ -12,15 +12,27 @@ using rendezvous::Initiator;
 using rendezvous::Outcome;
 using rendezvous::Runs;
 
+namespace {
+
+constexpr uint8_t kNmiVector = 2;
+
+// The first word of a kPost event.
+uint64_t PostedBy(Origin::Kind kind, uint64_t vector, uint8_t pin) {
+  return vector | static_cast<uint64_t>(kind) << 8 | uint64_t{pin} << 16;
+}
+
+}  // namespace
+
 VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHandle handle)
     : system_(system),
       config_(config),
       clock_(clock),
       handle_(std::move(handle)),
       memory_(&handle_),
-      fabric_(config.cpus, *this),
+      fabric_(config.cpus, config.ioapic, *this),
       rendezvous_(config.cpus, *this),
-      awake_(config.cpus) {}
+      awake_(config.cpus),
+      outside_(config.trace_events) {}
 
 VmCore::~VmCore() {
   for (int cpu = 0; cpu < static_cast<int>(cores_.size()); ++cpu) Left(cpu);
@@ -195,30 +207,56 @@ std::string VmCore::Describe(int cpu) {
 
 // ---- MessageSink --------------------------------------------------------------------------------
 
-void VmCore::Post(int cpu, uint8_t vector, apic::TriggerMode trigger) {
+void VmCore::TracePost(const Origin& origin, int cpu, uint64_t vector) {
+  if (config_.trace_events == 0) return;
+  const uint64_t what = PostedBy(origin.kind, vector, origin.pin);
+  if (origin.cpu != kOutside) {
+    core(origin.cpu).TracePost(what, cpu);
+    return;
+  }
+  sync::MutexLock lock(trace_mutex_);
+  outside_.Record(clock_.NowNs(), EventKind::kPost, kOutside, what, static_cast<uint64_t>(cpu));
+}
+
+std::vector<Event> VmCore::OutsideEvents() {
+  sync::MutexLock lock(trace_mutex_);
+  return outside_.Snapshot();
+}
+
+void VmCore::Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) {
+  TracePost(origin, cpu, vector);
   core(cpu).Post(vector, trigger);
 }
-void VmCore::PostNmi(int cpu) { core(cpu).PostNmi(); }
+
+void VmCore::PostNmi(const Origin& origin, int cpu) {
+  TracePost(origin, cpu, kNmiVector);
+  core(cpu).PostNmi();
+}
+
 void VmCore::PostSmi(int cpu) { core(cpu).PostSmi(); }
 
-absl::Status VmCore::Meet(int source, const CpuSet& targets, const char* name,
+absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const char* name,
                           absl::FunctionRef<void(int cpu)> function) {
   const Initiator initiator =
-      source == Fabric::kOutside ? Initiator::Outside() : Initiator::Vcpu(source);
+      origin.cpu == kOutside ? Initiator::Outside() : Initiator::Vcpu(origin.cpu);
   return rendezvous_
-      .Execute(
-          initiator,
-          Call{.targets = targets, .function = function, .runs = Runs::kAnywhere, .name = name})
+      .Execute(initiator, Call{.targets = targets,
+                               .function = function,
+                               .runs = Runs::kAnywhere,
+                               .name = name})
       .status();
 }
 
-absl::Status VmCore::Init(int source, const CpuSet& targets) {
-  return Meet(source, targets, "INIT", [this](int cpu) { core(cpu).AcceptInit(); });
+absl::Status VmCore::Init(const Origin& origin, const CpuSet& targets) {
+  return Meet(origin, targets, "INIT", [this](int cpu) { core(cpu).AcceptInit(); });
 }
 
-absl::Status VmCore::Startup(int source, const CpuSet& targets, uint8_t vector) {
-  return Meet(source, targets, "SIPI",
-              [this, vector](int cpu) { core(cpu).AcceptStartup(vector); });
+absl::Status VmCore::Startup(const Origin& origin, const CpuSet& targets, uint8_t vector) {
+  return Meet(origin, targets, "SIPI", [this, vector](int cpu) { core(cpu).AcceptStartup(vector); });
+}
+
+absl::Status VmCore::TakeMail(const Origin& origin, const CpuSet& targets) {
+  return Meet(origin, targets, "reroute", [this](int cpu) { core(cpu).AcceptMail(); });
 }
 
 }  // namespace muster::vcpu

@@ -29,6 +29,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status AddVcpus();
 
   int cpus() const { return config_.cpus; }
+  unsigned ioapic_pins() const { return config_.ioapic.pins; }
   VcpuCore& core(int cpu) { return *cores_[static_cast<size_t>(cpu)]; }
   Vcpu& vcpu(int cpu) { return vcpus_[static_cast<size_t>(cpu)]; }
   Clock& clock() { return clock_; }
@@ -41,6 +42,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
 
   void Stop();
   bool CanNeverRunAgain();
+  std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
   void SetIdleObserver(Vm::IdleObserver* observer) { observer_ = observer; }
 
@@ -56,16 +58,20 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   std::string Describe(int cpu) override;
 
   // MessageSink
-  void Post(int cpu, uint8_t vector, apic::TriggerMode trigger) override;
-  void PostNmi(int cpu) override;
+  void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) override;
+  void PostNmi(const Origin& origin, int cpu) override;
   void PostSmi(int cpu) override;
-  absl::Status Init(int source, const rendezvous::CpuSet& targets) override;
-  absl::Status Startup(int source, const rendezvous::CpuSet& targets, uint8_t vector) override;
+  absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) override;
+  absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
+                       uint8_t vector) override;
+  absl::Status TakeMail(const Origin& origin, const rendezvous::CpuSet& targets) override;
 
  private:
-  absl::Status Meet(int source, const rendezvous::CpuSet& targets, const char* name,
+  absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
                     absl::FunctionRef<void(int cpu)> function);
   absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
+  // Records a message in the ring of the vCPU that sends it, or in the outside's.
+  void TracePost(const Origin& origin, int cpu, uint64_t vector) ABSL_LOCKS_EXCLUDED(trace_mutex_);
   // Inspects those of `cpus` whose thread is asleep or outside Run, and removes them.
   void InspectIdle(rendezvous::CpuSet& cpus, std::vector<Inspection>& into);
 
@@ -81,6 +87,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
 
   Vm::IdleObserver* observer_ = nullptr;
   sync::Atomic<int> awake_;  // vCPUs that are not parked and have not left
+
+  sync::Mutex trace_mutex_;
+  EventRing outside_ ABSL_GUARDED_BY(trace_mutex_);  // posts that no vCPU made
 
   sync::Atomic<const HostTraits*> traits_{nullptr};
   sync::Mutex traits_mutex_;

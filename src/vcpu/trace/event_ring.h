@@ -13,7 +13,7 @@ enum class EventKind : uint16_t {
   kEntry,   // -
   kExit,    // a: KVM exit reason; b: port, address or MSR
   kKick,    // a: request bits that it brought
-  kPost,    // a: vector; b: target
+  kPost,    // a: vector, Origin::Kind << 8, pin << 16; b: target
   kInject,  // a: vector
   kNmi,     // -
   kEoi,     // a: vector

@@ -1,0 +1,78 @@
+#include <muster/vcpu/irq/shared_ioapic.h>
+
+#include <optional>
+#include <vector>
+
+#include <muster/vcpu/irq/fabric.h>
+
+namespace muster::vcpu {
+
+using apic::DeliveryMode;
+using apic::IoApicEffects;
+using apic::PinMessage;
+
+template <typename Change>
+absl::Status SharedIoApic::Apply(int source, Change&& change) {
+  std::optional<apic::RoutingChange> rerouted;
+  std::vector<PinMessage> meetings;
+  {
+    sync::MutexLock lock(mutex_);
+    IoApicEffects effects = change(ioapic_);
+    for (const PinMessage& sent : effects.messages) {
+      if (sent.message.delivery_mode == DeliveryMode::kInit) {
+        meetings.push_back(sent);
+        continue;
+      }
+      // Without INIT and SIPI, nothing that can fail or wait.
+      (void)fabric_.SendFromPin(source, sent);
+    }
+    rerouted = effects.rerouted;
+  }
+  for (const PinMessage& meeting : meetings) {
+    if (const absl::Status status = fabric_.SendFromPin(source, meeting); !status.ok()) return status;
+  }
+  // Where the old entry has sent nothing, nothing of it is on its way.
+  if (rerouted && rerouted->sent) {
+    if (const absl::Status status = fabric_.Reroute(source, *rerouted);
+        !status.ok()) {
+      return status;
+    }
+  }
+  if (!rerouted) return absl::OkStatus();
+  const unsigned pin = rerouted->pin;
+  return Apply(source, [pin](apic::IoApic& ioapic) { return ioapic.Evaluate(pin); });
+}
+
+absl::Status SharedIoApic::SetLine(unsigned pin, bool asserted) {
+  return Apply(kOutside, [=](apic::IoApic& ioapic) { return ioapic.SetLine(pin, asserted); });
+}
+
+void SharedIoApic::Read(uint32_t offset, std::span<uint8_t> data) {
+  sync::MutexLock lock(mutex_);
+  ioapic_.MmioRead(offset, data);
+}
+
+absl::Status SharedIoApic::Write(int source, uint32_t offset, std::span<const uint8_t> data) {
+  return Apply(source,
+               [=](apic::IoApic& ioapic) { return ioapic.MmioWrite(offset, data); });
+}
+
+absl::Status SharedIoApic::Eoi(int source, uint8_t vector) {
+  return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.Eoi(vector); });
+}
+
+void SharedIoApic::Unaccepted(uint8_t vector) {
+  sync::MutexLock lock(mutex_);
+  ioapic_.Unaccepted(vector);
+}
+
+absl::Status SharedIoApic::Retry(int source) {
+  return Apply(source, [](apic::IoApic& ioapic) { return ioapic.Retry(); });
+}
+
+apic::IoApic SharedIoApic::Snapshot() const {
+  sync::MutexLock lock(mutex_);
+  return ioapic_;
+}
+
+}  // namespace muster::vcpu

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include <absl/status/status.h>
+
+#include <muster/apic/ioapic.h>
+#include <muster/rendezvous/sync.h>
+
+namespace muster::vcpu {
+
+class Fabric;
+
+// The I/O APIC that all vCPUs and devices share: the model, its lock, and what a change of routing
+// asks for. Any thread, unless said otherwise.
+//
+// Messages are posted before the lock is released, so that whoever changes an entry finds every
+// message of the old one posted. INIT is the exception: it meets its targets, with no lock held.
+class SharedIoApic {
+ public:
+  SharedIoApic(const apic::IoApicConfig& config, Fabric& fabric)
+      : fabric_(fabric), ioapic_(config) {}
+
+  // Errors are those of a meeting: of an INIT that a pin sends, or of a change of routing.
+  absl::Status SetLine(unsigned pin, bool asserted) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Read(uint32_t offset, std::span<uint8_t> data) ABSL_LOCKS_EXCLUDED(mutex_);
+  // By the owner of vCPU `source`. When this returns, no message of an entry that it changed is on
+  // its way: it is in an IRR, or it was discarded and the pin knows.
+  absl::Status Write(int source, uint32_t offset, std::span<const uint8_t> data)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // By the owner of vCPU `source`, as Retry.
+  absl::Status Eoi(int source, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A level message was discarded at its destination.
+  void Unaccepted(uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A local APIC has been enabled: it may accept what it discarded.
+  absl::Status Retry(int source) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  apic::IoApic Snapshot() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // Runs `change` on the model, for the owner of vCPU `source` or for nobody, and delivers
+  // what comes of it.
+  template <typename Change>
+  absl::Status Apply(int source, Change&& change) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Fabric& fabric_;
+  mutable sync::Mutex mutex_;
+  apic::IoApic ioapic_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace muster::vcpu
