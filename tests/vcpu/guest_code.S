@@ -379,6 +379,53 @@ SNIPPET timer_armed_far
     jmp 1b
 END timer_armed_far
 
+// ---- I/O APIC ----
+
+// 32-bit protected mode: makes the stores that the host asks for. IN 0x41 gives the address, IN
+// 0x42 the value; OUT 0x43 says that the store is done.
+SNIPPET store_robot
+    .code32
+1:  inl $0x41, %eax
+    movl %eax, %edi
+    inl $0x42, %eax
+    movl %eax, (%edi)
+    outb %al, $0x43
+    jmp 1b
+    .code16
+END store_robot
+
+// An AP that takes vectors 0x40 and 0x41 in HLT.
+SNIPPET ap_takes_interrupts
+    ENABLE_APIC
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+END ap_takes_interrupts
+
+// An AP whose APIC stays software-disabled until the host sets a word; then as above.
+SNIPPET ap_enables_later
+    SAY 0x20, 1
+1:  cmpb $0, 0x501
+    je 1b
+    ENABLE_APIC
+    sti
+1:  hlt
+    jmp 1b
+END ap_enables_later
+
+SNIPPET handler_40
+    pushl %eax
+    pushl %ecx
+    pushl %edx
+    SAY 0x30, 0x40
+    WRITE_MSR EOI, 0
+    popl %edx
+    popl %ecx
+    popl %eax
+    iretw
+END handler_40
+
 // ---- ends ----
 
 // 32-bit protected mode: emulating KVMs do not know a real-mode IDT limit.

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,6 +91,9 @@ class TestVm {
   // Blocks until `done` is true, or fails likewise.
   void Await(const std::string& what, const std::function<bool()>& done);
 
+  // Has the guest of store_robot make a 32-bit store, and returns when it is done.
+  void Store(uint64_t gpa, uint32_t value);
+
   // What IN gives.
   void SetInput(uint16_t port, uint32_t value);
 
@@ -113,6 +117,9 @@ class TestVm {
   std::condition_variable written_;
   std::vector<Write> writes_;
   std::map<uint16_t, uint32_t> inputs_;
+  std::map<uint16_t, std::deque<uint32_t>> asked_;  // ports 0x41 and 0x42: IN waits for a value
+  size_t stores_ = 0;
+  bool stopping_ = false;
 };
 
 }  // namespace muster::vcpu

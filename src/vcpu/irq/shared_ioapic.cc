@@ -1,9 +1,8 @@
-#include <muster/vcpu/irq/shared_ioapic.h>
-
 #include <optional>
 #include <vector>
 
 #include <muster/vcpu/irq/fabric.h>
+#include <muster/vcpu/irq/shared_ioapic.h>
 
 namespace muster::vcpu {
 
@@ -29,18 +28,21 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
     rerouted = effects.rerouted;
   }
   for (const PinMessage& meeting : meetings) {
-    if (const absl::Status status = fabric_.SendFromPin(source, meeting); !status.ok()) return status;
+    if (const absl::Status status = fabric_.SendFromPin(source, meeting); !status.ok())
+      return status;
   }
   // Where the old entry has sent nothing, nothing of it is on its way.
   if (rerouted && rerouted->sent) {
-    if (const absl::Status status = fabric_.Reroute(source, *rerouted);
-        !status.ok()) {
+    if (const absl::Status status = fabric_.Reroute(source, *rerouted); !status.ok()) {
       return status;
     }
   }
   if (!rerouted) return absl::OkStatus();
-  const unsigned pin = rerouted->pin;
-  return Apply(source, [pin](apic::IoApic& ioapic) { return ioapic.Evaluate(pin); });
+  return Evaluate(source, rerouted->pin);
+}
+
+absl::Status SharedIoApic::Evaluate(int source, unsigned pin) {
+  return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.Evaluate(pin); });
 }
 
 absl::Status SharedIoApic::SetLine(unsigned pin, bool asserted) {
@@ -53,8 +55,7 @@ void SharedIoApic::Read(uint32_t offset, std::span<uint8_t> data) {
 }
 
 absl::Status SharedIoApic::Write(int source, uint32_t offset, std::span<const uint8_t> data) {
-  return Apply(source,
-               [=](apic::IoApic& ioapic) { return ioapic.MmioWrite(offset, data); });
+  return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.MmioWrite(offset, data); });
 }
 
 absl::Status SharedIoApic::Eoi(int source, uint8_t vector) {

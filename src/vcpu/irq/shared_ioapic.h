@@ -1,9 +1,8 @@
 #pragma once
 
+#include <absl/status/status.h>
 #include <cstdint>
 #include <span>
-
-#include <absl/status/status.h>
 
 #include <muster/apic/ioapic.h>
 #include <muster/rendezvous/sync.h>
@@ -45,6 +44,8 @@ class SharedIoApic {
   // what comes of it.
   template <typename Change>
   absl::Status Apply(int source, Change&& change) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Status Evaluate(int source, unsigned pin) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Fabric& fabric_;
   mutable sync::Mutex mutex_;

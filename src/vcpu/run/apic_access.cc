@@ -14,13 +14,21 @@ apic::Now VcpuCore::Now() {
           .tsc = static_cast<uint64_t>(static_cast<int64_t>(__rdtsc()) + tsc_offset_)};
 }
 
+void VcpuCore::TraceEoi(uint32_t reg) {
+  if (!ring_.enabled() || reg != static_cast<uint32_t>(apic::LapicReg::kEoi)) return;
+  if (const std::optional<uint8_t> vector = lapic_.isr().Highest()) {
+    Trace(EventKind::kEoi, *vector);
+  }
+}
+
 absl::Status VcpuCore::Perform(const apic::Effects& effects) {
   // First what others must see before the access is done: a message that they send in answer to
   // ours finds the new identity.
   if (effects.identity_changed) {
     vm_.fabric().table().Publish(cpu_, lapic_.identity());
     if (lapic_.software_enabled()) {
-      if (const absl::Status status = vm_.fabric().ioapic().Retry(cpu_); !status.ok()) return status;
+      if (const absl::Status status = vm_.fabric().ioapic().Retry(cpu_); !status.ok())
+        return status;
     }
   }
   if (effects.timer_changed) ArmTimer();
@@ -30,7 +38,7 @@ absl::Status VcpuCore::Perform(const apic::Effects& effects) {
     if (!status.ok()) return status;
   }
   if (effects.init) {
-    const absl::Status status = vm_.Init(cpu_, rendezvous::CpuSet{cpu_});
+    const absl::Status status = vm_.Init(Origin::Ipi(cpu_), rendezvous::CpuSet{cpu_});
     if (!status.ok()) return status;
   }
   if (!effects.ipi) return absl::OkStatus();

@@ -85,7 +85,7 @@ std::optional<Exit> VcpuCore::HandleMmio() {
   const std::span<uint8_t> data(r.mmio.data, std::min<size_t>(r.mmio.len, sizeof(r.mmio.data)));
   const std::optional<uint64_t> page = lapic_.MmioPage();
   if (!page || r.mmio.phys_addr < *page || r.mmio.phys_addr - *page >= apic::kLapicPageSize) {
-    return MmioExit{.address = r.mmio.phys_addr, .is_write = r.mmio.is_write != 0, .data = data};
+    return HandleOtherMmio(data);
   }
   ++counters_.apic_accesses;
   DrainMail();
@@ -94,6 +94,7 @@ std::optional<Exit> VcpuCore::HandleMmio() {
     lapic_.MmioRead(offset, data, Now());
     return std::nullopt;
   }
+  TraceEoi(offset >> 4);
   const absl::Status status = Perform(lapic_.MmioWrite(offset, data, Now()));
   if (!status.ok()) return Fail(status);
   return std::nullopt;

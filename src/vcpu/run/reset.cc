@@ -17,8 +17,7 @@ void VcpuCore::AcceptInit() {
   lapic_.Init();
   // Nothing that was on its way to the earlier life arrives in the next.
   doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
-  mailbox_.Drain(
-      [this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
+  mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
   nmi_pending_ = false;
   vm_.fabric().table().Publish(cpu_, lapic_.identity());
   ArmTimer();

@@ -240,10 +240,9 @@ absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const cha
   const Initiator initiator =
       origin.cpu == kOutside ? Initiator::Outside() : Initiator::Vcpu(origin.cpu);
   return rendezvous_
-      .Execute(initiator, Call{.targets = targets,
-                               .function = function,
-                               .runs = Runs::kAnywhere,
-                               .name = name})
+      .Execute(
+          initiator,
+          Call{.targets = targets, .function = function, .runs = Runs::kAnywhere, .name = name})
       .status();
 }
 
@@ -252,7 +251,8 @@ absl::Status VmCore::Init(const Origin& origin, const CpuSet& targets) {
 }
 
 absl::Status VmCore::Startup(const Origin& origin, const CpuSet& targets, uint8_t vector) {
-  return Meet(origin, targets, "SIPI", [this, vector](int cpu) { core(cpu).AcceptStartup(vector); });
+  return Meet(origin, targets, "SIPI",
+              [this, vector](int cpu) { core(cpu).AcceptStartup(vector); });
 }
 
 absl::Status VmCore::TakeMail(const Origin& origin, const CpuSet& targets) {
