@@ -60,12 +60,16 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
 
   run().request_interrupt_window = 1;
   if (vm_.traits().exact_windows) return Entry::kReady;
-  if (stepper_.exhausted()) {
-    ArmTimer();  // and with it the poll that refills the budget
-    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
-  } else if (const absl::Status status = stepper_.Arm(handle_, vm_.memory()); !status.ok()) {
-    return status;
-  }
+  // What KVM still holds it delivers first. A step would push TF with the flags then, and the IRET
+  // would bring it back: the guest itself would get the #DB.
+  const kvm_vcpu_events& events = run().s.regs.events;
+  const bool kvm_holds_one = events.interrupt.injected != 0 || events.nmi.pending != 0 ||
+                             events.nmi.injected != 0 || events.exception.injected != 0;
+  if (stepper_.exhausted()) ArmTimer();  // and with it the poll that refills the budget
+  const absl::Status status = stepper_.exhausted() || kvm_holds_one
+                                  ? stepper_.Disarm(handle_)
+                                  : stepper_.Arm(handle_, vm_.memory());
+  if (!status.ok()) return status;
   return Entry::kReady;
 }
 
