@@ -140,8 +140,9 @@ std::optional<Exit> VcpuCore::HandleMsr() {
   if (!effects) return std::nullopt;
   r.msr.error = 0;
   if (const absl::Status status = Perform(*effects); !status.ok()) return Fail(status);
+  // Not only where the page changes: from x2APIC mode to disabled there is none before and after.
+  if (r.msr.index == apic::kMsrApicBase) apic_base_stale_ = true;
   if (effects->page_changed) {
-    apic_base_stale_ = true;
     if (const auto page = lapic_.MmioPage(); page && vm_.memory().Contains(*page)) {
       return Fault(GuestFaultExit::Kind::kApicOverRam, *page);
     }
