@@ -1,6 +1,6 @@
 # Script: asks the Catch2 EXECUTABLE for its test cases and writes OUTPUT, which registers each with
-# CTest as "NAME: test case" with the properties HERE; where THERE is not empty, also its twin, which
-# runs it through the command NESTED.
+# CTest as "NAME: test case" with the properties HERE; where NESTED or INTEL, the properties of its
+# twins, are not empty, also those, which run through the commands RUN_NESTED and RUN_INTEL.
 cmake_minimum_required(VERSION 3.25)
 
 execute_process(COMMAND ${EXECUTABLE} --list-test-names-only
@@ -34,9 +34,13 @@ foreach(case IN LISTS cases)
   string(REPLACE "<close>" "\\]" spec "${spec}")
   string(REPLACE "<open>" "[" case "${case}")
   string(REPLACE "<close>" "]" case "${case}")
-  register("${NAME}: ${case}" "${HERE}" ${EXECUTABLE} "${spec}" --warn NoTests)
-  if(THERE)
-    register("nested: ${NAME}: ${case}" "${THERE}" ${NESTED} ${EXECUTABLE} "${spec}" --warn NoTests)
+  set(command ${EXECUTABLE} "${spec}" --warn NoTests)
+  register("${NAME}: ${case}" "${HERE}" ${command})
+  if(NESTED)
+    register("nested: ${NAME}: ${case}" "${NESTED}" ${RUN_NESTED} ${command})
+  endif()
+  if(INTEL)
+    register("intel: ${NAME}: ${case}" "${INTEL}" ${RUN_INTEL} ${command})
   endif()
 endforeach()
 file(WRITE ${OUTPUT} "${script}")

@@ -13,30 +13,47 @@
 # The timeout ends a hang; it is no expectation of speed.
 #
 # Label tsan: built and run under ThreadSanitizer too (target tsan_tests).
-# Label kvm: needs /dev/kvm. Gets a twin, "nested: ...", labelled nested instead, which runs the same
-# command on an emulated machine with Debian's kernel and KVM (tests/nested); one boot serves all.
+# Label kvm: needs /dev/kvm. Gets twins that run the same command on emulated machines with Debian's
+# kernel (tests/nested), where one boot serves all: "nested: ..." on kvm_amd, and for a Catch2
+# executable "intel: ..." on kvm_intel. The latter takes long, so its label is long as well unless the
+# test itself is labelled intel.
 set(muster_discover_script ${CMAKE_CURRENT_LIST_DIR}/MusterDiscoverTests.cmake)
 set(muster_nested ${CMAKE_CURRENT_SOURCE_DIR}/tests/nested/nested.py)
 set(muster_nested_session --session ${CMAKE_BINARY_DIR}/nested)
+set(muster_intel_session --session ${CMAKE_BINARY_DIR}/intel
+  --intel --cpus 2 --with-list ${CMAKE_BINARY_DIR}/intel-content)
 
 if(MUSTER_TESTS)
   add_custom_target(tsan_tests)
 endif()
 
-# Sets HERE to a test's properties, as CMake code, and THERE to its twin's, or to nothing.
-function(muster_test_properties here there labels timeout)
+# Sets the properties, as CMake code, of a test in HERE and of its twins in NESTED and INTEL, which
+# are empty where it gets none.
+function(muster_test_properties here nested intel labels timeout)
   set(common "SKIP_RETURN_CODE 77")
   if("kvm" IN_LIST labels OR "tsan" IN_LIST labels)
     string(APPEND common " PROCESSORS 2")  # side by side they would starve one another
   endif()
-  set(${here} "LABELS \"${labels}\" TIMEOUT ${timeout} ${common}" PARENT_SCOPE)
-  set(${there} "" PARENT_SCOPE)
+  set(own_labels ${labels})
+  list(REMOVE_ITEM own_labels intel)
+  set(${here} "LABELS \"${own_labels}\" TIMEOUT ${timeout} ${common}" PARENT_SCOPE)
+  set(${nested} "" PARENT_SCOPE)
+  set(${intel} "" PARENT_SCOPE)
   if("kvm" IN_LIST labels AND NOT MUSTER_SANITIZER)
-    list(FILTER labels INCLUDE REGEX "^long$")
-    list(APPEND labels nested)
-    math(EXPR timeout "2 * ${timeout}")
-    set(${there} "LABELS \"${labels}\" TIMEOUT ${timeout} ${common} \
+    set(long ${labels})
+    list(FILTER long INCLUDE REGEX "^long$")
+    set(twin_labels nested ${long})
+    math(EXPR twin_timeout "2 * ${timeout}")
+    set(${nested} "LABELS \"${twin_labels}\" TIMEOUT ${twin_timeout} ${common} \
 FIXTURES_REQUIRED nested_machine RESOURCE_LOCK nested_machine" PARENT_SCOPE)
+    if(NOT "intel" IN_LIST labels)
+      set(long long)
+    endif()
+    set(twin_labels intel ${long})
+    math(EXPR twin_timeout "5 * ${timeout}")
+    set(${intel} "LABELS \"${twin_labels}\" TIMEOUT ${twin_timeout} ${common} \
+FIXTURES_REQUIRED intel_machine RESOURCE_LOCK intel_machine WORKING_DIRECTORY \"${CMAKE_BINARY_DIR}\""
+      PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -52,13 +69,17 @@ function(muster_add_test name)
     add_dependencies(tsan_tests ${name})
   endif()
 
-  muster_test_properties(here there "${arg_LABELS}" ${arg_TIMEOUT})
+  muster_test_properties(here nested intel "${arg_LABELS}" ${arg_TIMEOUT})
+  if(intel)
+    set_property(GLOBAL APPEND PROPERTY MUSTER_INTEL_CONTENT $<TARGET_FILE:${name}>)
+  endif()
   set(tests_file ${CMAKE_CURRENT_BINARY_DIR}/${name}.tests.cmake)
   add_custom_command(TARGET ${name} POST_BUILD VERBATIM
     BYPRODUCTS ${tests_file}
     COMMAND ${CMAKE_COMMAND} -D "NAME=${name}" -D "EXECUTABLE=$<TARGET_FILE:${name}>"
-            -D "HERE=${here}" -D "THERE=${there}"
-            -D "NESTED=${muster_nested};exec;${muster_nested_session};--"
+            -D "HERE=${here}" -D "NESTED=${nested}" -D "INTEL=${intel}"
+            -D "RUN_NESTED=${muster_nested};exec;${muster_nested_session};--"
+            -D "RUN_INTEL=${muster_nested};exec;${muster_intel_session};--"
             -D "OUTPUT=${tests_file}" -P ${muster_discover_script})
   # A target that was not built is one failing test, not silence.
   set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${name}.include.cmake)
@@ -76,16 +97,16 @@ function(muster_add_command_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
-  muster_test_properties(here there "${arg_LABELS}" ${arg_TIMEOUT})
+  muster_test_properties(here nested intel "${arg_LABELS}" ${arg_TIMEOUT})
   add_test(NAME "${name}" COMMAND ${arg_COMMAND})
   cmake_language(EVAL CODE "set_tests_properties([==[${name}]==] PROPERTIES ${here})")
-  if(there)
+  if(nested)
     list(POP_FRONT arg_COMMAND program)
     if(TARGET ${program})
       set(program $<TARGET_FILE:${program}>)
     endif()
     add_test(NAME "nested: ${name}"
       COMMAND ${muster_nested} exec ${muster_nested_session} -- ${program} ${arg_COMMAND})
-    cmake_language(EVAL CODE "set_tests_properties([==[nested: ${name}]==] PROPERTIES ${there})")
+    cmake_language(EVAL CODE "set_tests_properties([==[nested: ${name}]==] PROPERTIES ${nested})")
   endif()
 endfunction()

@@ -1,15 +1,13 @@
-"""The emulated machines: how each starts, and how a command runs on one."""
+"""An emulated machine: what all kinds have in common, and how a command runs on one."""
 
 import contextlib
 import ctypes
 import os
 import pathlib
 import re
-import resource
 import selectors
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import tempfile
@@ -18,8 +16,6 @@ import time
 import frames
 import kernel
 from kernel import Unavailable
-
-BOOT_LIMIT = {"qemu": 60, "bochs": 120}  # seconds; a boot takes 3 and 25
 
 
 class Down(Exception):
@@ -42,13 +38,6 @@ def die_with_parent():
     os.setsid()
 
 
-def allow_many_files():
-    """virtiofsd holds a descriptor for each file that the guest knows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    die_with_parent()
-
-
 def need(program, package):
     path = shutil.which(program) or shutil.which(program, path="/usr/lib/qemu:/usr/sbin:/sbin")
     if path is None:
@@ -56,24 +45,18 @@ def need(program, package):
     return path
 
 
-def guest_memory_mib():
-    """4 GiB, or half of what this machine has; the guest takes only what it touches."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(512, min(4096, pages // 2 // 2**20))
-
-
 class Machine:
     """A running guest that executes commands, one at a time.
 
-    Subclasses give start(), which leaves self.receive_fd, self.send_fd and self.kernel_log.
+    Subclasses give start(), which leaves frames' descriptors in self.receive_fd and self.send_fd.
     """
 
-    backend = None
+    backend = None  # a key of kernel.MODULES
+    boot_limit = None  # seconds, many times what it takes
+    writable = ()  # the host's directories that the guest may write
 
-    def __init__(self, report, writable=(), content=()):
+    def __init__(self, report):
         self.report = report
-        self.writable = writable
-        self.content = content
         self.children = []
         self.decoder = frames.Decoder()
         self.pending = []
@@ -83,9 +66,9 @@ class Machine:
         try:
             self.kernel = kernel.kernel(report)
             self.initramfs = self.scratch / "initramfs"
-            kernel.initramfs(self.initramfs, self.backend, self.kernel, writable)
+            kernel.initramfs(self.initramfs, self.backend, self.kernel, self.writable)
             self.start()
-            self._await_ready(time.monotonic() + BOOT_LIMIT[self.backend])
+            self._await_boot()
         except BaseException:
             self.close()
             raise
@@ -172,6 +155,12 @@ class Machine:
         except TimeLimit:
             raise Down(f"the machine does not answer\n{self.tail()}") from None
 
+    def _await_boot(self):
+        try:
+            self._await_ready(time.monotonic() + self.boot_limit)
+        except TimeLimit:
+            raise Down(f"the machine did not boot in {self.boot_limit} s\n{self.tail()}") from None
+
     def _await_ready(self, deadline):
         while True:
             for kind, payload in self._next(deadline):
@@ -220,48 +209,3 @@ class Machine:
         for kind, payload in frames.Decoder().feed(data):
             if kind == frames.SIGNAL:
                 self.send(frames.encode(kind, payload))
-
-
-class Qemu(Machine):
-    """Stock kvm_amd on QEMU's emulated SVM. The guest sees the host's files."""
-
-    backend = "qemu"
-
-    def start(self):
-        memory = guest_memory_mib()
-        files = self._start_virtiofsd()
-        ours, channel = socket.socketpair()
-        self.receive_fd = self.send_fd = self.cleanup.enter_context(ours).fileno()
-        with files, channel:
-            self.spawn(
-                [need("qemu-system-x86_64", "qemu-system-x86"),
-                 "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,-la57", "-smp", "2",
-                 "-m", str(memory), "-display", "none", "-nic", "none", "-no-reboot",
-                 "-nodefaults", "-serial", f"file:{self.scratch / 'kernel.log'}",
-                 "-object", f"memory-backend-memfd,id=m,size={memory}M,share=on",
-                 "-numa", "node,memdev=m",
-                 # First of the virtio devices, so that the guest finds it as vport0p1.
-                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=channel",
-                 "-chardev", f"socket,id=channel,fd={channel.fileno()}",
-                 "-device", "vhost-user-fs-pci,chardev=files,tag=host",
-                 "-chardev", f"socket,id=files,fd={files.fileno()}",
-                 "-kernel", self.kernel / "vmlinuz", "-initrd", self.initramfs,
-                 "-append", "console=ttyS0 panic=-1 quiet tsc=reliable clocksource=tsc "
-                            "muster.files=virtiofs"],
-                "qemu.log", pass_fds=(files.fileno(), channel.fileno()))
-
-    def _start_virtiofsd(self):
-        """Returns the socket over which QEMU speaks to it."""
-        path = str(self.scratch / "files")
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen(1)
-            command = [need("virtiofsd", "qemu-system-common"), f"--fd={listener.fileno()}",
-                       "-o", "source=/", "-o", "sandbox=chroot", "--rlimit-nofile=0"]
-            if os.geteuid() != 0:
-                # chroot takes a capability, which a user has in a name space of his own.
-                command = ["unshare", "--map-root-user", *command]
-            self.spawn(command, "virtiofsd.log", allow_many_files, pass_fds=(listener.fileno(),))
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(path)
-        return connection
