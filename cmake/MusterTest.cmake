@@ -21,7 +21,7 @@ set(muster_discover_script ${CMAKE_CURRENT_LIST_DIR}/MusterDiscoverTests.cmake)
 set(muster_nested ${CMAKE_CURRENT_SOURCE_DIR}/tests/nested/nested.py)
 set(muster_nested_session --session ${CMAKE_BINARY_DIR}/nested)
 set(muster_intel_session --session ${CMAKE_BINARY_DIR}/intel
-  --intel --cpus 2 --with-list ${CMAKE_BINARY_DIR}/intel-content)
+  --intel --with-list ${CMAKE_BINARY_DIR}/intel-content)
 
 if(MUSTER_TESTS)
   add_custom_target(tsan_tests)
