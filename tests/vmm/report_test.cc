@@ -149,7 +149,7 @@ TEST_CASE("the first line says how the run ended, and nothing where the guest po
         "muster: img: the guest had not ended when its time was up (2 s) (after 10 ms)\n");
 }
 
-TEST_CASE("activity is a row for each vCPU and one for all, and sums what there is no room for") {
+TEST_CASE("activity: neighbours that did the same share a row, and all are summed") {
   std::vector<Inspection> vcpus;
   for (int cpu = 0; cpu < 40; ++cpu) {
     vcpus.push_back(Cpu(cpu, RunState::kHalted));
@@ -157,11 +157,24 @@ TEST_CASE("activity is a row for each vCPU and one for all, and sums what there 
     vcpus.back().counters.ipis_sent = cpu == 0 ? 2'500'000 : 0;
   }
   const std::string text = RenderActivity(Report(vcpus), Style());
-  CHECK(text.find("   31      1") != std::string::npos);
-  CHECK(text.find("   32 ") == std::string::npos);
-  CHECK(text.find(" rest      8") != std::string::npos);
-  CHECK(text.find("  all     40") != std::string::npos);
+  CHECK(text.find("\n     0      1") != std::string::npos);
   CHECK(text.find("2.5M") != std::string::npos);
+  CHECK(text.find("\n  1-39      1") != std::string::npos);
+  CHECK(text.find("\n   all     40") != std::string::npos);
+  CHECK(text.find("rest") == std::string::npos);
+}
+
+TEST_CASE("activity: what there is no room for is summed") {
+  std::vector<Inspection> vcpus;
+  for (int cpu = 0; cpu < 40; ++cpu) {
+    vcpus.push_back(Cpu(cpu, RunState::kHalted));
+    vcpus.back().counters.entries = static_cast<uint64_t>(cpu + 1);
+  }
+  const std::string text = RenderActivity(Report(vcpus), Style());
+  CHECK(text.find("\n    31     32") != std::string::npos);
+  CHECK(text.find("\n    32 ") == std::string::npos);
+  CHECK(text.find("\n  rest    292") != std::string::npos);  // 33 + ... + 40
+  CHECK(text.find("\n   all    820") != std::string::npos);
 }
 
 Event State(uint64_t ns, int cpu, RunState from, RunState to) {
@@ -186,6 +199,7 @@ TEST_CASE("spans follow the state events and fill the time around them") {
 TEST_CASE("the picture of the CPUs coming up") {
   RunReport report = Report({Cpu(0, RunState::kRunning), Cpu(1, RunState::kHalted)});
   const uint64_t t = report.start_ns;
+  report.trace_events = 8;
   report.events = {{{t, EventKind::kEntry, 0, 0, 0, 0}},
                    {State(t + 4 * kMs, 1, RunState::kWaitForSipi, RunState::kRunning),
                     State(t + 6 * kMs, 1, RunState::kRunning, RunState::kHalted)}};
@@ -199,11 +213,22 @@ TEST_CASE("the picture of the CPUs coming up") {
 )");
 }
 
+TEST_CASE("where the ring has wrapped, the picture leaves the beginning blank and says so") {
+  RunReport report = Report({Cpu(0, RunState::kHalted)});
+  report.trace_events = 1;
+  report.events = {{State(report.start_ns + 5 * kMs, 0, RunState::kRunning, RunState::kHalted)}};
+  const std::string text =
+      RenderTimeline(report, Style{.colour = false, .unicode = false, .width = 60});
+  CHECK(text.find("  cpu 0                   ----------------\n") != std::string::npos);
+  CHECK(text.find("blank: more happened than is kept") != std::string::npos);
+}
+
 TEST_CASE("the picture has at most 32 rows, neighbours sharing them, and none without events") {
   std::vector<Inspection> vcpus;
   RunReport report;
   for (int cpu = 0; cpu < 100; ++cpu) vcpus.push_back(Cpu(cpu, RunState::kHalted));
   report = Report(vcpus);
+  report.trace_events = 8;
   CHECK(RenderTimeline(report, Style()).empty());
   report.events.resize(100);
   report.events[7] = {State(report.start_ns + kMs, 7, RunState::kWaitForSipi, RunState::kRunning)};

@@ -62,6 +62,12 @@ bool NeedsReport(const Ending& ending) {
   }
 }
 
+// How many events to keep of each vCPU.
+size_t TraceEvents(const RunOptions& options) {
+  if (!options.stats) return 0;
+  return std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
+}
+
 // One `muster run` from the loaded image on.
 class Run {
  public:
@@ -106,6 +112,7 @@ class Run {
     report.now_ns = machine_.NowNs();
     report.ending = machine_.ending();
     report.vcpus = machine_.Inspect(kInspectTimeoutNs);
+    report.trace_events = TraceEvents(options_);
     if (report.ending) report.events = machine_.Events();
     report.unknown_ports = machine_.ports().unknown().Rows();
     report.unknown_addresses = machine_.unknown_addresses().Rows();
@@ -171,10 +178,7 @@ int RunCommand(const RunOptions& options) {
   Signals signals;
   MachineConfig config;
   config.cpus = options.cpus;
-  if (options.stats) {
-    config.trace_events =
-        std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
-  }
+  config.trace_events = TraceEvents(options);
   const vcpu::StartState start = loaded->start;
   auto machine = Machine::Create(*system, config, *std::move(memory), start);
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());

@@ -66,19 +66,28 @@ std::string RenderActivity(const RunReport& report, const Style& style) {
   };
 
   Row rest("rest"), all("all");
-  size_t shown = 0;
-  for (const vcpu::Inspection& vcpu : report.vcpus) {
-    all.Add(vcpu.counters);
+  size_t shown = 0, rest_begin = 0;
+  for (size_t i = 0; i < report.vcpus.size();) {
+    Row row("");
+    row.Add(report.vcpus[i].counters);
+    size_t end = i;
+    for (; end < report.vcpus.size(); ++end) {
+      Row next("");
+      next.Add(report.vcpus[end].counters);
+      if (next.sums != row.sums) break;
+      all.Add(report.vcpus[end].counters);
+      if (shown == kMostRows) rest.Add(report.vcpus[end].counters);
+    }
     if (shown < kMostRows) {
-      Row row(fmt::format("{}", vcpu.cpu));
-      row.Add(vcpu.counters);
+      const int first = report.vcpus[i].cpu, last = report.vcpus[end - 1].cpu;
+      row.label = first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
       add(row, Colour::kNone);
       ++shown;
-    } else {
-      rest.Add(vcpu.counters);
+      rest_begin = end;
     }
+    i = end;
   }
-  if (report.vcpus.size() > shown) add(rest, Colour::kNone);
+  if (rest_begin < report.vcpus.size()) add(rest, Colour::kNone);
   if (report.vcpus.size() > 1) add(all, Colour::kBold);
   return table.Render(style);
 }

@@ -7,8 +7,8 @@
 
 namespace muster::vmm {
 
-// What each vCPU did: exits by kind, IPIs, interrupts, meetings, kicks. A row each for the first
-// ones, then the rest together, then all.
+// What each vCPU did: exits by kind, IPIs, interrupts, meetings, kicks. A row each, but one
+// for neighbours that did the same ("1-9", each of them); past some rows the rest together; all.
 std::string RenderActivity(const RunReport& report, const Style& style);
 
 }  // namespace muster::vmm

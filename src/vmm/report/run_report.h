@@ -24,6 +24,7 @@ struct RunReport {
   std::optional<Ending> ending;  // nothing while the run goes on
 
   std::vector<vcpu::Inspection> vcpus;           // by number; those that did not answer are missing
+  size_t trace_events = 0;                       // as many of each vCPU are kept at least
   std::vector<std::vector<vcpu::Event>> events;  // by vCPU; empty where nothing was recorded
 
   std::vector<AccessCounts::Row> unknown_ports, unknown_addresses, unknown_msrs;

@@ -138,6 +138,7 @@ std::string RenderTimeline(const RunReport& report, const Style& style) {
   const std::string margin(10, ' ');
   const size_t columns =
       static_cast<size_t>(std::clamp(style.width, 60, 120)) - margin.size() - note;
+  bool any_wrapped = false;
   std::string text = Axis(end - begin, columns, margin, style);
   for (size_t first = 0; first < report.vcpus.size(); first += per_row) {
     const size_t past = std::min(first + per_row, report.vcpus.size());
@@ -146,7 +147,10 @@ std::string RenderTimeline(const RunReport& report, const Style& style) {
     for (size_t i = first; i < past; ++i) {
       const vcpu::Inspection& vcpu = report.vcpus[i];
       const auto& events = report.events[static_cast<size_t>(vcpu.cpu)];
-      const std::vector<Span> spans = SpansOf(events, begin, report.now_ns, vcpu.state);
+      const bool wrapped = !events.empty() && events.size() >= report.trace_events;
+      any_wrapped = any_wrapped || wrapped;
+      const std::vector<Span> spans =
+          SpansOf(events, wrapped ? events.front().ns : begin, report.now_ns, vcpu.state);
       for (size_t c = 0; c < columns; ++c) {
         AddShares(spans, begin + (end - begin) * c / columns,
                   begin + (end - begin) * (c + 1) / columns, cells[c]);
@@ -166,6 +170,10 @@ std::string RenderTimeline(const RunReport& report, const Style& style) {
                       style.Paint(Colour::kGreen, glyphs.running.back()),
                       style.Paint(Colour::kBlue, glyphs.halted),
                       style.Paint(Colour::kDim, glyphs.waiting));
+  if (any_wrapped) {
+    text += fmt::format("{}blank: more happened than is kept, the last {} events of each CPU\n",
+                        margin, report.trace_events);
+  }
   return text;
 }
 

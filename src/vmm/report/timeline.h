@@ -16,7 +16,8 @@ struct Span {
 };
 
 // The states of one vCPU from `begin_ns` to `end_ns`, by its kState events; without any, it was
-// in `last` all the time. Events that the ring no longer holds leave the beginning out.
+// in `last` all the time. What was before the events of a ring that has wrapped is not known: pass
+// the first one's time as `begin_ns` then.
 std::vector<Span> SpansOf(const std::vector<vcpu::Event>& events, uint64_t begin_ns,
                           uint64_t end_ns, vcpu::RunState last);
 
