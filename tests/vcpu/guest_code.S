@@ -330,6 +330,46 @@ SNIPPET masked_by_tpr
     STOP
 END masked_by_tpr
 
+// Long mode, an IDT at 0x14000 whose pseudo-descriptor is at 0x520. CR8 masks the vector, and then
+// no longer does, with no exit of the guest's own making.
+SNIPPET lower_cr8
+    .code64
+    lidt 0x520
+    movl $5, %eax
+    movq %rax, %cr8
+    WRITE_MSR SELF_IPI, 0x41
+    sti
+    nop
+    nop
+    SAY 0x30, 1
+    movl $3, %eax
+    movq %rax, %cr8
+    movl $200000, %ecx
+1:  cmpb $0, 0x500
+    jne 2f
+    decl %ecx
+    jnz 1b
+2:  movq %cr8, %rax
+    outb %al, $0x31
+    SAY 0x30, 2
+    STOP
+    .code16
+END lower_cr8
+SNIPPET handler_long
+    .code64
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    incb 0x500
+    SAY 0x30, 0x41
+    WRITE_MSR EOI, 0
+    popq %rdx
+    popq %rcx
+    popq %rax
+    iretq
+    .code16
+END handler_long
+
 // ---- timer ----
 
 SNIPPET timer_wakes_hlt

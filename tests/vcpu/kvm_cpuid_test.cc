@@ -168,5 +168,13 @@ TEST_CASE("the reset signature is leaf 1's EAX") {
   CHECK(Signature({}) == 0);
 }
 
+TEST_CASE("MAXPHYADDR is what leaf 80000008 says, 36 without it") {
+  kvm_cpuid_entry2 leaf{};
+  leaf.function = 0x80000008;
+  leaf.eax = 0x3030;  // 48 linear, 48 physical
+  CHECK(PhysicalAddressBits(std::span(&leaf, 1)) == 48);
+  CHECK(PhysicalAddressBits({}) == 36);
+}
+
 }  // namespace
 }  // namespace muster::vcpu

@@ -3,6 +3,7 @@
 // Only a KVM whose windows are exact can be told so.
 
 #include <catch2/catch.hpp>
+#include <cstring>
 
 #include <muster/vcpu/kvm/host_traits.h>
 
@@ -94,6 +95,37 @@ TEST_CASE("TPR holds a vector back until it is lowered") {
     t.Start();
     t.AwaitWrites(0x30, 3);
     CHECK(t.Writes(0x30) == std::vector<Write>{{0, 0x30, 1}, {0, 0x30, 0x41}, {0, 0x30, 2}});
+  }
+}
+
+// Identity-mapped long mode with an IDT at 0x14000 whose `vector` leads to `handler`.
+StartState LongMode(TestVm& t, uint8_t vector, uint64_t handler) {
+  const auto put = [&t](uint64_t gpa, auto value) { memcpy(t.ram() + gpa, &value, sizeof(value)); };
+  put(0x10000, uint64_t{0x11003});
+  put(0x11000, uint64_t{0x12003});
+  put(0x12000, uint64_t{0x83});                 // the first 2 MiB
+  put(0x15008, uint64_t{0x00af9b000000ffff});   // code
+  put(0x15010, uint64_t{0x00cf93000000ffff});   // data
+  put(0x14000 + vector * 16ull, uint64_t{0x00008e0000080000} | handler);
+  put(0x520, uint16_t{0xfff});
+  put(0x522, uint64_t{0x14000});
+  return {.mode = StartState::Mode::kLong64,
+          .rip = TestVm::kBspCode,
+          .rsp = 0x8000,
+          .cr3 = 0x10000,
+          .gdt_base = 0x15000,
+          .gdt_limit = 0x17};
+}
+
+TEST_CASE("a vector that CR8 masks is taken when the guest lowers CR8, which may not exit") {
+  for (const VmConfig& way : Ways()) {
+    TestVm t(1, way);
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(lower_cr8));
+    t.Load(0x2000, MUSTER_SNIPPET(handler_long));
+    t.StartAt(LongMode(t, 0x41, 0x2000));
+    t.AwaitWrites(0x30, 3);
+    CHECK(t.Writes(0x30) == std::vector<Write>{{0, 0x30, 1}, {0, 0x30, 0x41}, {0, 0x30, 2}});
+    CHECK(t.Writes(0x31) == std::vector<Write>{{0, 0x31, 3}});
   }
 }
 

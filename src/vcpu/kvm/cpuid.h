@@ -23,4 +23,7 @@ std::vector<kvm_cpuid_entry2> BuildCpuid(std::span<const kvm_cpuid_entry2> suppo
 // CPUID.1:EAX, the value that RDX has after reset; 0 where there is no leaf 1.
 uint32_t Signature(std::span<const kvm_cpuid_entry2> entries);
 
+// MAXPHYADDR, CPUID.80000008H:EAX[7:0]; 36 where there is no such leaf (SDM "CPUID").
+uint8_t PhysicalAddressBits(std::span<const kvm_cpuid_entry2> entries);
+
 }  // namespace muster::vcpu
