@@ -122,21 +122,25 @@ def kernel(report):
     return directory
 
 
-def guest_init():
-    """The guest's first program, compiled when its sources have changed."""
-    sources = sorted((HERE / "guest").iterdir())
+def compiled(name, sources, *flags):
+    """The program NAME, compiled into the cache when its sources have changed."""
     key = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     cache = cache_directory()
-    program = cache / f"init-{key}"
+    program = cache / f"{name}-{key}"
     with locked(cache):
         if not program.exists():
-            for old in cache.glob("init-*"):
+            for old in cache.glob(f"{name}-*"):
                 old.unlink()
-            partial = cache / "partial-init"
-            run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", partial,
+            partial = cache / f"partial-{name}"
+            run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", *flags, "-o", partial,
                  *(source for source in sources if source.suffix == ".c")])
             partial.rename(program)
     return program
+
+
+def guest_init():
+    """The guest's first program."""
+    return compiled("init", sorted((HERE / "guest").iterdir()), "-static")
 
 
 def cpio_entry(name, mode, data=b""):

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 
+import kernel
 from machine import Machine, die_with_parent, need
 
 
@@ -63,7 +64,10 @@ class Qemu(Machine):
                        "-o", "source=/", "-o", "sandbox=chroot", "--rlimit-nofile=0"]
             if os.geteuid() != 0:
                 # chroot takes a capability, which a user has in a name space of his own.
-                command = ["unshare", "--map-root-user", *command]
+                preload = kernel.compiled("keep_groups.so",
+                                          [kernel.HERE / "host" / "keep_groups.c"], "-shared", "-fPIC")
+                command = ["unshare", "--map-root-user",
+                           "env", f"LD_PRELOAD={preload}", *command]
             self.spawn(command, "virtiofsd.log", allow_many_files, pass_fds=(listener.fileno(),))
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(path)
