@@ -29,7 +29,7 @@ TEST_CASE("a snapshot holds what was recorded, oldest first") {
 
 TEST_CASE("a full ring keeps the last events and counts all") {
   EventRing ring(3);  // rounded up to 4
-  for (uint64_t ns = 0; ns < 10; ++ns) ring.Record(ns, EventKind::kEntry, 0);
+  for (uint64_t ns = 0; ns < 10; ++ns) ring.Record(ns, EventKind::kExit, 0);
   CHECK(ring.recorded() == 10);
   const std::vector<Event> events = ring.Snapshot();
   REQUIRE(events.size() == 4);

@@ -200,7 +200,7 @@ TEST_CASE("the picture of the CPUs coming up") {
   RunReport report = Report({Cpu(0, RunState::kRunning), Cpu(1, RunState::kHalted)});
   const uint64_t t = report.start_ns;
   report.trace_events = 8;
-  report.events = {{{t, EventKind::kEntry, 0, 0, 0, 0}},
+  report.events = {{{t, EventKind::kExit, 0, 0, 0, 0}},
                    {State(t + 4 * kMs, 1, RunState::kWaitForSipi, RunState::kRunning),
                     State(t + 6 * kMs, 1, RunState::kRunning, RunState::kHalted)}};
   CHECK("\n" + RenderTimeline(report, Style{.colour = false, .unicode = false, .width = 60}) ==

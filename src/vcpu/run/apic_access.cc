@@ -14,10 +14,28 @@ apic::Now VcpuCore::Now() {
           .tsc = static_cast<uint64_t>(static_cast<int64_t>(__rdtsc()) + tsc_offset_)};
 }
 
-void VcpuCore::TraceEoi(uint32_t reg) {
-  if (!ring_.enabled() || reg != static_cast<uint32_t>(apic::LapicReg::kEoi)) return;
-  if (const std::optional<uint8_t> vector = lapic_.isr().Highest()) {
-    Trace(EventKind::kEoi, *vector);
+// What the models do between them and tell nobody: EOIs, and fixed IPIs to oneself.
+void VcpuCore::TraceAccess(uint32_t reg, uint64_t value) {
+  if (!ring_.enabled()) return;
+  switch (static_cast<apic::LapicReg>(reg)) {
+    case apic::LapicReg::kEoi:
+      if (const std::optional<uint8_t> vector = lapic_.isr().Highest()) {
+        Trace(EventKind::kEoi, *vector);
+      }
+      break;
+    case apic::LapicReg::kSelfIpi:
+      TracePost(value & 0xff, cpu_);
+      break;
+    case apic::LapicReg::kIcrLow: {
+      const apic::Icr icr(value);
+      if (icr.Get<apic::Icr::DestinationShorthand>() == apic::Shorthand::kSelf &&
+          icr.Get<apic::Icr::Delivery>() == apic::DeliveryMode::kFixed) {
+        TracePost(icr.Get<apic::Icr::Vector>(), cpu_);
+      }
+      break;
+    }
+    default:
+      break;
   }
 }
 
@@ -73,6 +91,7 @@ void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {
 
 void VcpuCore::AcceptMail() {
   ++counters_.meetings;
+  Trace(EventKind::kMeet);
   DrainMail();
 }
 

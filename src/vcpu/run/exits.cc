@@ -1,6 +1,8 @@
 // What a return of KVM_RUN means. Nothing: handled here, the loop goes on. An Exit: for the caller
 // of Run.
 
+#include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 #include <muster/apic/ioapic_regs.h>
@@ -94,7 +96,9 @@ std::optional<Exit> VcpuCore::HandleMmio() {
     lapic_.MmioRead(offset, data, Now());
     return std::nullopt;
   }
-  TraceEoi(offset >> 4);
+  uint32_t value = 0;
+  memcpy(&value, data.data(), std::min(data.size(), sizeof(value)));
+  TraceAccess(offset >> 4, value);
   const absl::Status status = Perform(lapic_.MmioWrite(offset, data, Now()));
   if (!status.ok()) return Fail(status);
   return std::nullopt;

@@ -12,6 +12,7 @@ namespace muster::vcpu {
 
 void VcpuCore::AcceptInit() {
   ++counters_.meetings;
+  Trace(EventKind::kMeet);
   ++counters_.inits;
   Trace(EventKind::kInit);
   lapic_.Init();
@@ -29,6 +30,7 @@ void VcpuCore::AcceptInit() {
 
 void VcpuCore::AcceptStartup(uint8_t vector) {
   ++counters_.meetings;
+  Trace(EventKind::kMeet);
   if (!Move(RunEvent::kStartup)) {
     ++counters_.startups_dropped;
     return;

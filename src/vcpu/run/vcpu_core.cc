@@ -118,7 +118,12 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
     ++counters_.timer_expiries;
     armed_ = Clock::kNever;
     stepper_.Refill();
-    const absl::Status status = Perform(lapic_.TimerExpired(Now()));
+    const apic::Now now = Now();
+    if (const auto due = lapic_.NextDeadline();
+        due && due->value <= (due->clock == apic::Deadline::Clock::kNs ? now.ns : now.tsc)) {
+      Trace(EventKind::kTimer, lapic_.lvt(apic::LapicReg::kLvtTimer).Get<apic::Lvt::Vector>());
+    }
+    const absl::Status status = Perform(lapic_.TimerExpired(now));
     if (!status.ok()) return Fail(status);
     ArmTimer();
   }

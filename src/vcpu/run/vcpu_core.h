@@ -110,7 +110,7 @@ class VcpuCore {
   bool ReadApicMsr(uint32_t index);
   absl::Status WriteApicMsr(uint32_t index, uint64_t value);
   absl::Status Perform(const apic::Effects& effects);
-  void TraceEoi(uint32_t reg);
+  void TraceAccess(uint32_t reg, uint64_t value);
   void DrainMail();
   void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();

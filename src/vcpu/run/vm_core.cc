@@ -54,12 +54,12 @@ absl::Status VmCore::AddVcpus() {
     uint32_t signature = 0;
     absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
     if (!handle.ok()) return handle.status();
-    const apic::LapicConfig lapic{.id = static_cast<uint32_t>(cpu),
-                                  .bootstrap = cpu == 0,
-                                  .x2apic = true,
-                                  .tsc_deadline = config_.tsc_deadline,
-                                  .physical_address_bits =
-                                      PhysicalAddressBits(system_.supported_cpuid())};
+    const apic::LapicConfig lapic{
+        .id = static_cast<uint32_t>(cpu),
+        .bootstrap = cpu == 0,
+        .x2apic = true,
+        .tsc_deadline = config_.tsc_deadline,
+        .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
     cores_.push_back(std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature,
                                                 config_.trace_events, config_.kick_signal));
     vcpus_.emplace_back(*cores_.back());

@@ -8,12 +8,8 @@ namespace muster::vcpu {
 
 const char* ToString(EventKind kind) {
   switch (kind) {
-    case EventKind::kEntry:
-      return "entry";
     case EventKind::kExit:
       return "exit";
-    case EventKind::kKick:
-      return "kick";
     case EventKind::kPost:
       return "post";
     case EventKind::kInject:
@@ -40,26 +36,21 @@ std::string ToString(const Event& event) {
   std::string head = fmt::format("{}.{:09} cpu {} {}", event.ns / 1'000'000'000,
                                  event.ns % 1'000'000'000, event.cpu, ToString(event.kind));
   switch (event.kind) {
-    case EventKind::kEntry:
     case EventKind::kNmi:
+    case EventKind::kMeet:
     case EventKind::kInit:
       return head;
     case EventKind::kExit:
       return fmt::format("{} reason {} {:#x}", head, event.a, event.b);
-    case EventKind::kKick:
-      return fmt::format("{} requests {:#x}", head, event.a);
     case EventKind::kPost:
-      return fmt::format("{} vector {:#04x} to {}", head, event.a, event.b);
+      return fmt::format("{} vector {:#04x} to {}", head, event.a & 0xff, event.b);
     case EventKind::kInject:
     case EventKind::kEoi:
     case EventKind::kSipi:
+    case EventKind::kTimer:
       return fmt::format("{} vector {:#04x}", head, event.a);
-    case EventKind::kMeet:
-      return fmt::format("{} generation {}", head, event.a);
     case EventKind::kState:
       return fmt::format("{} {} to {}", head, event.a, event.b);
-    case EventKind::kTimer:
-      return fmt::format("{} deadline {}", head, event.a);
   }
   return head;
 }

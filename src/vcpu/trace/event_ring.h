@@ -10,16 +10,14 @@ namespace muster::vcpu {
 
 // `a` and `b` by kind.
 enum class EventKind : uint16_t {
-  kEntry,   // -
   kExit,    // a: KVM exit reason; b: port, address or MSR
-  kKick,    // a: request bits that it brought
   kPost,    // a: vector, Origin::Kind << 8, pin << 16; b: target
   kInject,  // a: vector
   kNmi,     // -
   kEoi,     // a: vector
-  kMeet,    // a: generation
+  kMeet,    // -
   kState,   // a: old RunState; b: new
-  kTimer,   // a: deadline, ns
+  kTimer,   // a: vector; the APIC timer has expired
   kInit,    // -
   kSipi,    // a: vector
 };

@@ -112,6 +112,10 @@ Options ParseCommandLine(int argc, const char* const* argv) {
           ->check(Quantity(ParseDuration, timeout_ns));
   run_command->add_option("--json", run.json, "write a report as JSON when the run has ended")
       ->type_name("FILE");
+  run_command
+      ->add_option("--trace", run.trace,
+                   "write what happened, for Perfetto (ui.perfetto.dev): a track for each CPU")
+      ->type_name("FILE");
   run_command->add_flag("--stats", run.stats,
                         "show at the end what each CPU did, and how they came up");
 

@@ -14,6 +14,7 @@ struct RunOptions {
   std::string arguments;  // --cmdline, and the words after --
   std::string initrd;     // "": none
   std::string json;       // "": none
+  std::string trace;      // "": none
   std::optional<uint64_t> timeout_ns;
   bool stats = false;
 };

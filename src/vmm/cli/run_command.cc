@@ -19,6 +19,7 @@
 #include <muster/vmm/machine/machine.h>
 #include <muster/vmm/report/json.h>
 #include <muster/vmm/report/run_text.h>
+#include <muster/vmm/report/trace_file.h>
 
 namespace muster::vmm {
 namespace {
@@ -64,8 +65,29 @@ bool NeedsReport(const Ending& ending) {
 
 // How many events to keep of each vCPU.
 size_t TraceEvents(const RunOptions& options) {
-  if (!options.stats) return 0;
+  if (!options.stats && options.trace.empty()) return 0;
   return std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
+}
+
+// Opened before the guest starts, so that a wrong name costs no run.
+struct Files {
+  File json, trace;
+};
+
+// False where the option's file can't be opened; true too where there is none.
+bool OpenFor(const char* option, const std::string& name, File& file) {
+  if (name.empty()) return true;
+  file.reset(std::fopen(name.c_str(), "we"));
+  if (!file) Refuse(kExitUsage, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
+  return file != nullptr;
+}
+
+bool Write(std::FILE* file, const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+}
+
+int Unwritten(const char* option, const std::string& name) {
+  return Refuse(kExitHostFailure, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
 }
 
 // One `muster run` from the loaded image on.
@@ -81,17 +103,15 @@ class Run {
   void ShowReport() { Print(RenderReport(Gather(), style_)); }
 
   // After the end; the exit status.
-  int Conclude(std::FILE* json) {
+  int Conclude(const Files& files) {
     const RunReport report = Gather();
     Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
                                       : RenderHeadline(report, style_));
     if (options_.stats) Print(RenderStats(report, style_));
-    if (json != nullptr) {
-      const std::string text = ToJson(report);
-      if (std::fwrite(text.data(), 1, text.size(), json) != text.size() || std::fflush(json) != 0) {
-        return Refuse(kExitHostFailure,
-                      fmt::format("--json {}: {}", options_.json, std::strerror(errno)));
-      }
+    if (files.json && !Write(files.json.get(), ToJson(report)))
+      return Unwritten("--json", options_.json);
+    if (files.trace && !Write(files.trace.get(), ToTraceEvents(report))) {
+      return Unwritten("--trace", options_.trace);
     }
     return ExitStatusOf(*report.ending);
   }
@@ -113,7 +133,10 @@ class Run {
     report.ending = machine_.ending();
     report.vcpus = machine_.Inspect(kInspectTimeoutNs);
     report.trace_events = TraceEvents(options_);
-    if (report.ending) report.events = machine_.Events();
+    if (report.ending) {
+      report.events = machine_.Events();
+      report.outside_events = machine_.OutsideEvents();
+    }
     report.unknown_ports = machine_.ports().unknown().Rows();
     report.unknown_addresses = machine_.unknown_addresses().Rows();
     report.unknown_msrs = machine_.unknown_msrs().Rows();
@@ -155,12 +178,10 @@ int RunCommand(const RunOptions& options) {
     if (!initrd.ok()) return Refuse(kExitImage, initrd.status());
     request.initrd = ImageBytes(options.initrd, *initrd);
   }
-  File json;
-  if (!options.json.empty()) {
-    json.reset(std::fopen(options.json.c_str(), "we"));
-    if (!json) {
-      return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, std::strerror(errno)));
-    }
+  Files files;
+  if (!OpenFor("--json", options.json, files.json) ||
+      !OpenFor("--trace", options.trace, files.trace)) {
+    return kExitUsage;
   }
 
   auto memory = GuestMemory::Create(options.memory_bytes);
@@ -188,7 +209,7 @@ int RunCommand(const RunOptions& options) {
   }
   Supervise(**machine, signals, options.timeout_ns, [&run] { run.ShowReport(); });
   (*machine)->Finish();
-  return run.Conclude(json.get());
+  return run.Conclude(files);
 }
 
 }  // namespace muster::vmm

@@ -78,6 +78,7 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
   // Their last events, by vCPU; after Finish.
   std::vector<std::vector<vcpu::Event>> Events() const;
+  std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
 
  private:
   // Each slot belongs to its thread until that has been joined.
