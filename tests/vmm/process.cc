@@ -8,12 +8,15 @@
 #include <poll.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace muster::vmm::testing {
 namespace {
+
+constexpr int kSmallPipe = 4096;
 
 void Pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
@@ -26,6 +29,7 @@ Process::Process(const std::vector<std::string>& arguments, const Options& optio
   int out[2], err[2];
   Pipe(out);
   Pipe(err);
+  if (!read_stdout_) fcntl(out[1], F_SETPIPE_SZ, kSmallPipe);
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -87,6 +91,15 @@ bool Process::WaitFor(const std::string& text) {
   while (!found() && ReadSome()) {
   }
   return found();
+}
+
+void Process::WaitUntilStdoutIsFull() {
+  // How many bytes are full depends on how they were written: full is where no more come.
+  for (int before = -1, waiting = 0; waiting == 0 || waiting != before;) {
+    before = waiting;
+    usleep(50'000);
+    if (ioctl(out_fd_, FIONREAD, &waiting) != 0) return;
+  }
 }
 
 Process::Result Process::Wait() {

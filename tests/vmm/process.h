@@ -12,7 +12,7 @@ class Process {
   struct Options {
     std::vector<std::string> environment;  // NAME=value, added to this process' own
     uid_t uid = 0;                         // other than 0: become this user
-    bool read_stdout = true;               // false: the pipe is left to fill up
+    bool read_stdout = true;               // false: the pipe, of a page, is left to fill up
   };
   struct Result {
     int status;  // exit status, or 128 and the signal
@@ -29,6 +29,9 @@ class Process {
 
   // Reads until stdout or stderr holds `text`, or both end; whether it was found.
   bool WaitFor(const std::string& text);
+
+  // Waits until the pipe that nobody reads takes no more.
+  void WaitUntilStdoutIsFull();
 
   // Reads to the end and waits for the exit.
   Result Wait();

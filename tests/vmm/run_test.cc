@@ -174,9 +174,11 @@ TEST_CASE("SIGINT and a timeout end a run whose output nobody reads") {
   const Guest guest(kLines);
   Process::Options options;
   options.read_stdout = false;
-  CHECK(Process(guest.Command({"--timeout", "200ms"}), options).Wait().status == 12);
+  Process timed(guest.Command({"--timeout", "2s"}), options);
+  timed.WaitUntilStdoutIsFull();
+  CHECK(timed.Wait().status == 12);
   Process process(guest.Command({}), options);
-  usleep(100'000);  // so that the pipe has filled up, as a rule
+  process.WaitUntilStdoutIsFull();
   process.Signal(SIGINT);
   CHECK(process.Wait().status == 130);
 }
