@@ -33,10 +33,19 @@ constexpr Required kRequired[] = {
 
 }  // namespace
 
+std::vector<Capability> NeededCapabilities(const std::function<int(int)>& check_extension) {
+  std::vector<Capability> capabilities;
+  for (const Required& needed : kRequired) {
+    capabilities.push_back(
+        {needed.name, (check_extension(needed.number) & needed.bits) == needed.bits});
+  }
+  return capabilities;
+}
+
 absl::Status CheckCapabilities(const std::function<int(int)>& check_extension) {
   std::string missing;
-  for (const Required& capability : kRequired) {
-    if ((check_extension(capability.number) & capability.bits) == capability.bits) continue;
+  for (const Capability& capability : NeededCapabilities(check_extension)) {
+    if (capability.present) continue;
     missing += (missing.empty() ? "" : ", ");
     missing += capability.name;
   }

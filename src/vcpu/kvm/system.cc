@@ -11,6 +11,23 @@
 
 namespace muster::vcpu {
 
+Survey SurveyHost(const std::string& path) {
+  Survey survey;
+  const Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) {
+    survey.usable = OpenError(path, errno);
+    return survey;
+  }
+  survey.opened = true;
+  survey.api_version = ioctl(fd.get(), KVM_GET_API_VERSION, 0);
+  if (survey.api_version == KVM_API_VERSION) {
+    survey.capabilities = NeededCapabilities(
+        [&fd](int number) { return std::max(0, ioctl(fd.get(), KVM_CHECK_EXTENSION, number)); });
+  }
+  survey.usable = System::Open(path).status();
+  return survey;
+}
+
 absl::StatusOr<System> System::Open(const std::string& path) {
   System system;
   system.fd_ = Fd(open(path.c_str(), O_RDWR | O_CLOEXEC));

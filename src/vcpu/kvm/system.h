@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <muster/vcpu/kvm/capabilities.h>
 #include <muster/vcpu/kvm/fd.h>
 
 namespace muster::vcpu {
@@ -39,5 +40,14 @@ class System {
   size_t vcpu_mmap_size_ = 0;
   std::vector<kvm_cpuid_entry2> supported_cpuid_;
 };
+
+// What keeps System::Open from succeeding, one thing at a time, for a person who has to mend it.
+struct Survey {
+  bool opened = false;
+  int api_version = -1;                  // as KVM_GET_API_VERSION says; -1 where `path` is not KVM
+  std::vector<Capability> capabilities;  // empty where the version is not the one that is needed
+  absl::Status usable;                   // of System::Open
+};
+Survey SurveyHost(const std::string& path = "/dev/kvm");
 
 }  // namespace muster::vcpu

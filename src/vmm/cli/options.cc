@@ -121,21 +121,35 @@ Options ParseCommandLine(int argc, const char* const* argv) {
 
   CLI::App* list_command = app.add_subcommand("list", "list the installed guests");
 
+  DoctorOptions doctor;
+  CLI::App* doctor_command =
+      app.add_subcommand("doctor", "say whether this host can run guests, how, and what to mend");
+  doctor_command->footer("Exit status: 0 where guests can run, else 6.");
+  doctor_command->add_flag("--json", doctor.json, "as JSON, on stdout");
+
   std::reverse(own.begin(), own.end());  // as CLI11 wants it
   try {
     app.parse(own);
   } catch (const CLI::CallForHelp& call) {
-    return PrintAndExit{0, (*run_command ? run_command : &app)->help(), ""};
+    const CLI::App* about = &app;
+    for (const CLI::App* command : {run_command, doctor_command}) {
+      if (*command) about = command;
+    }
+    return PrintAndExit{0, about->help(), ""};
   } catch (const CLI::CallForVersion& call) {
     return PrintAndExit{0, std::string(call.what()) + "\n", ""};
   } catch (const CLI::ParseError& error) {
     return Refuse(error.what());
   }
 
-  if (app.get_subcommands().empty()) return Refuse("a command is needed, run or list");
+  if (app.get_subcommands().empty()) return Refuse("a command is needed: run, list or doctor");
   if (*list_command) {
     if (has_words) return Refuse("list takes no words after --");
     return ListOptions{};
+  }
+  if (*doctor_command) {
+    if (has_words) return Refuse("doctor takes no words after --");
+    return doctor;
   }
   if (run.json == "-") {
     return Refuse("--json -: stdout is the guest's serial line; name a file");

@@ -21,13 +21,17 @@ struct RunOptions {
 
 struct ListOptions {};
 
+struct DoctorOptions {
+  bool json = false;
+};
+
 // The command line asks for nothing but a text, or is wrong.
 struct PrintAndExit {
   int status;
   std::string to_stdout, to_stderr;
 };
 
-using Options = std::variant<RunOptions, ListOptions, PrintAndExit>;
+using Options = std::variant<RunOptions, ListOptions, DoctorOptions, PrintAndExit>;
 
 Options ParseCommandLine(int argc, const char* const* argv);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
+#include <muster/vmm/cli/kvm_device.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
@@ -157,11 +158,6 @@ class Run {
   Machine& machine_;
   const Style style_;
 };
-
-const char* KvmDevice() {
-  const char* path = std::getenv("MUSTER_KVM");
-  return path != nullptr ? path : "/dev/kvm";
-}
 
 }  // namespace
 

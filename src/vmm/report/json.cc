@@ -127,4 +127,17 @@ std::string ToJson(const RunReport& report) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string ToJson(const Diagnosis& diagnosis) {
+  constexpr const char* kVerdicts[] = {"yes", "no", "note"};
+  Json json = {{"schema", 1}, {"can_run", diagnosis.CanRun()}, {"findings", Json::array()}};
+  for (const Finding& f : diagnosis.findings) {
+    json["findings"].push_back({{"id", f.id},
+                                {"verdict", kVerdicts[static_cast<size_t>(f.verdict)]},
+                                {"what", f.what},
+                                {"value", f.value},
+                                {"mend", f.mend}});
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace muster::vmm

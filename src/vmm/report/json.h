@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <muster/vmm/report/diagnosis.h>
 #include <muster/vmm/report/run_report.h>
 
 namespace muster::vmm {
@@ -10,5 +11,8 @@ namespace muster::vmm {
 // versions, and what is here keeps its meaning. Times are nanoseconds; addresses and registers are
 // strings like "0x1c", for they don't fit a double.
 std::string ToJson(const RunReport& report);
+
+// {"schema": 1, "can_run": bool, "findings": [{"id", "verdict", "what", "value", "mend"}]}
+std::string ToJson(const Diagnosis& diagnosis);
 
 }  // namespace muster::vmm

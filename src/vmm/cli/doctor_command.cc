@@ -1,0 +1,21 @@
+#include <cstdio>
+#include <unistd.h>
+
+#include <muster/vmm/cli/doctor_command.h>
+#include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/terminal.h>
+#include <muster/vmm/machine/ending.h>
+#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/json.h>
+
+namespace muster::vmm {
+
+int DoctorCommand(const DoctorOptions& options) {
+  const Diagnosis diagnosis = DiagnoseHost(KvmDevice());
+  const std::string text =
+      options.json ? ToJson(diagnosis) : RenderDiagnosis(diagnosis, StyleFor(STDOUT_FILENO));
+  std::fputs(text.c_str(), stdout);
+  return diagnosis.CanRun() ? 0 : kExitNoKvm;
+}
+
+}  // namespace muster::vmm

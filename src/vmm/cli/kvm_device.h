@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdlib>
+
+namespace muster::vmm {
+
+// The KVM device: /dev/kvm, or what MUSTER_KVM names.
+inline const char* KvmDevice() {
+  const char* path = std::getenv("MUSTER_KVM");
+  return path != nullptr ? path : "/dev/kvm";
+}
+
+}  // namespace muster::vmm

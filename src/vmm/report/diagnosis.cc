@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/text_table.h>
+
+namespace muster::vmm {
+namespace {
+
+using Verdict = Finding::Verdict;
+
+constexpr int kApiVersion = 12;
+constexpr const char* kNested = "or run it on an emulated machine: ./dev nested -- COMMAND";
+
+Verdict YesNo(bool yes) { return yes ? Verdict::kYes : Verdict::kNo; }
+
+void LookAtLimits(int max_vcpus, std::vector<Finding>& findings) {
+  constexpr rlim_t kOthers = 32;  // descriptors that are not vCPUs'
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t room = limit.rlim_max > kOthers ? limit.rlim_max - kOthers : 0;
+  const auto vcpus = static_cast<int>(std::min<rlim_t>(room, static_cast<rlim_t>(max_vcpus)));
+  findings.push_back(
+      {"vcpus", vcpus > 0 ? Verdict::kNote : Verdict::kNo, "vCPUs in a guest",
+       fmt::format("{} (KVM {}, open files {})", vcpus, max_vcpus, limit.rlim_max),
+       vcpus < max_vcpus ? "ulimit -Hn, or nofile in /etc/security/limits.conf" : ""});
+}
+
+void LookAtTraits(const vcpu::System& system, std::vector<Finding>& findings) {
+  const absl::StatusOr<vcpu::HostTraits> traits = vcpu::ProbeHost(system);
+  if (!traits.ok()) {
+    findings.push_back({"probe", Verdict::kNo, "a VM runs a few instructions",
+                        std::string(traits.status().message()), kNested});
+    return;
+  }
+  findings.push_back({"probe", Verdict::kYes, "a VM runs a few instructions", "yes", ""});
+  const bool exact = traits->exact_windows;
+  findings.push_back(
+      {"execution", Verdict::kNote, "guest code",
+       exact ? "runs on the processor" : "is emulated, instruction by instruction",
+       exact ? "" : "kernels that use x87, SSE or 32-bit paging are refused: ./dev nested"});
+  findings.push_back({"interrupt-windows", Verdict::kNote, "interrupt windows",
+                      exact ? "exact" : "batched: found by single steps", ""});
+  findings.push_back({"set-tpr", Verdict::kNote, "lowering CR8 exits",
+                      traits->set_tpr_exits ? "yes" : "no: looked at now and then", ""});
+  findings.push_back({"tsc-deadline", Verdict::kNote, "TSC-deadline writes exit",
+                      traits->tsc_deadline_exits ? "yes" : "no: not offered to guests", ""});
+}
+
+}  // namespace
+
+bool Diagnosis::CanRun() const {
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const Finding& f) { return f.verdict == Verdict::kNo; });
+}
+
+Diagnosis DiagnoseHost(const std::string& path) {
+  Diagnosis diagnosis;
+  std::vector<Finding>& findings = diagnosis.findings;
+  const vcpu::Survey survey = vcpu::SurveyHost(path);
+  findings.push_back({"device", YesNo(survey.opened), path + " opens",
+                      survey.opened ? "yes" : std::string(survey.usable.message()),
+                      survey.opened ? "" : kNested});
+  if (!survey.opened) return diagnosis;
+  findings.push_back({"api-version", YesNo(survey.api_version == kApiVersion),
+                      fmt::format("KVM API version {}", kApiVersion),
+                      survey.api_version < 0 ? "not KVM" : fmt::format("{}", survey.api_version),
+                      survey.api_version == kApiVersion ? "" : "name KVM's own device"});
+  for (const vcpu::Capability& capability : survey.capabilities) {
+    findings.push_back({capability.name, YesNo(capability.present), capability.name,
+                        capability.present ? "yes" : "no",
+                        capability.present ? "" : "Linux 5.10 or later"});
+  }
+  if (!diagnosis.CanRun()) return diagnosis;
+  const absl::StatusOr<vcpu::System> system = vcpu::System::Open(path);
+  if (!system.ok()) {
+    findings.push_back({"limits", Verdict::kNo, "KVM tells its limits",
+                        std::string(system.status().message()), kNested});
+    return diagnosis;
+  }
+  LookAtTraits(*system, findings);
+  LookAtLimits(system->max_vcpus(), findings);
+  return diagnosis;
+}
+
+std::string RenderDiagnosis(const Diagnosis& diagnosis, const Style& style) {
+  TextTable table({{"", TextTable::Align::kLeft, 4},
+                   {"WHAT", TextTable::Align::kLeft, 40},
+                   {"FOUND", TextTable::Align::kLeft, 60}});
+  std::string mends;
+  for (const Finding& f : diagnosis.findings) {
+    const char* mark = f.verdict == Verdict::kYes ? "yes" : f.verdict == Verdict::kNo ? "no" : "";
+    table.AddRow({mark, f.what, f.value}, f.verdict == Verdict::kNo ? Colour::kRed : Colour::kNone);
+    if (!f.mend.empty()) mends += fmt::format("  {}: {}\n", f.what, f.mend);
+  }
+  std::string text = table.Render(style);
+  if (!mends.empty()) text += "\nTo mend, or to know:\n" + mends;
+  text += diagnosis.CanRun() ? "\nGuests run here.\n" : "\nGuests cannot run here.\n";
+  return text;
+}
+
+}  // namespace muster::vmm
