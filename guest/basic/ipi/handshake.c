@@ -3,34 +3,34 @@
 #include "nmi_halt.h"
 #include "runtime/guest.h"
 
-static uint32_t sender;
-static uint32_t due;
-static atomic_uint answers;
+static atomic_uint sender, due, answers;
 static uint32_t due_in_all, due_at_last_call;
 
 static struct {
   atomic_uint pings, nmis;
 } __attribute__((aligned(64))) counts[MAX_CPUS];
 
-static bool Answer(void) {
+// With the last answer the round is over, and the sender may have opened the next one at once: what
+// belongs to the round is read before it.
+static void Answer(bool is_nmi) {
+  const uint32_t to = sender, wanted = due;
   const uint32_t now = atomic_fetch_add(&answers, 1) + 1;
-  if (now > due) Fail("answer %u to messages that were to give %u", now, due);
-  return now == due;
+  if (now > wanted) Fail("answer %u to messages that were to give %u", now, wanted);
+  // A fixed interrupt ends the sender's own HLT. An NMI may come between its last look and the HLT.
+  if (now == wanted && (to != CpuNumber() || is_nmi)) Wake(to);
 }
 
 INTERRUPT_HANDLER(OnPing) {
   atomic_fetch_add(&counts[CpuNumber()].pings, 1);
-  // The sender's own HLT ends by this very interrupt.
-  if (Answer() && sender != CpuNumber()) Wake(sender);
+  Answer(false);
   EndOfInterrupt();
 }
 
-// An NMI may come between the sender's last look and its HLT; a fixed interrupt can not.
 INTERRUPT_HANDLER(OnNmi) {
   atomic_fetch_add(&counts[CpuNumber()].nmis, 1);
   LeaveHalt(frame);
   RestartNmiHalt(frame);
-  if (Answer()) Wake(sender);
+  Answer(true);
 }
 
 void InitHandshake(void) {
