@@ -6,9 +6,9 @@
 # A Catch2 executable; each TEST_CASE becomes a CTest test of its own, "NAME: test case". Catch2's
 # own catch_discover_tests cannot pass on more than one label.
 #
-# muster_add_command_test(NAME COMMAND ... [LABELS ...] [TIMEOUT seconds])
+# muster_add_command_test(NAME [HERE_ONLY] COMMAND ... [LABELS ...] [TIMEOUT seconds])
 #
-# A command line that is one test.
+# A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time.
 #
 # The timeout ends a hang; it is no expectation of speed.
 #
@@ -93,14 +93,14 @@ function(muster_add_test name)
 endfunction()
 
 function(muster_add_command_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "HERE_ONLY" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   muster_test_properties(here nested intel "${arg_LABELS}" ${arg_TIMEOUT})
   add_test(NAME "${name}" COMMAND ${arg_COMMAND})
   cmake_language(EVAL CODE "set_tests_properties([==[${name}]==] PROPERTIES ${here})")
-  if(nested)
+  if(nested AND NOT arg_HERE_ONLY)
     list(POP_FRONT arg_COMMAND program)
     if(TARGET ${program})
       set(program $<TARGET_FILE:${program}>)
