@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -77,6 +78,16 @@ struct Counters {
   uint64_t spurious = 0;  // Serve that found nothing to do
   uint64_t refused = 0;   // calls from a forbidden context
   uint64_t stops = 0;     // standstills granted
+
+  // Defects, each seen and none inferred from time: 0 whatever happens.
+  uint64_t overruns = 0;    // entries of the guest made by a vCPU that was told to serve first
+  uint64_t escapes = 0;     // vCPUs that entered the guest in a standstill that held them
+  uint64_t lost_wakes = 0;  // vCPUs found asleep at a stop with reason to be awake
+
+  // A statistic: parts by the time from publication to start, in [0] those below 1 us, in [i] those
+  // below 2^i us, in the last all others.
+  std::array<uint64_t, 24> start_delay{};
+  uint64_t reports = 0;  // Observer::Waits
 };
 
 }  // namespace muster::rendezvous

@@ -28,6 +28,12 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     return absl::InvalidArgumentError(fmt::format("no vCPU {}", initiator.cpu()));
   }
   if (work.hold == nullptr && work.targets.Empty()) return Outcome();
+  const uint64_t now = sync::Now();
+  Vigil vigil{
+      .initiator = initiator,
+      .name = work.name,
+      .since_ns = now,
+      .report_at = options_.observer != nullptr ? now + options_.report_after_ns : sync::kNever};
   Outcome outcome;
   bool gone = false;
   {
@@ -38,10 +44,10 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
     const Turn turn{work, spot};
     queue_.push_back(&turn);
-    if (AwaitTurn(initiator, turn)) {
+    if (AwaitTurn(vigil, turn)) {
       Publish(turn);
       AskTargets(initiator);
-      AwaitTargets();
+      AwaitTargets(vigil);
       outcome = EndRound();
       if (work.hold != nullptr && outcome.withdrawn.Empty()) {
         work.hold->granted = true;
@@ -78,7 +84,8 @@ sync::ParkingSpot& Rendezvous::TakeSpot() {
 
 // True when it is this turn's; false once its deadline has passed or its vCPU has left. An
 // initiator that is a vCPU serves meanwhile: the call before may need it.
-bool Rendezvous::AwaitTurn(Initiator initiator, const Turn& turn) {
+bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
+  const Initiator initiator = vigil.initiator;
   for (;;) {
     const uint32_t seen = turn.spot.Prepare();
     if (initiator.is_vcpu() && RunPart(initiator.cpu())) continue;
@@ -86,11 +93,13 @@ bool Rendezvous::AwaitTurn(Initiator initiator, const Turn& turn) {
     if (NextTurn() == &turn) return true;
     const uint64_t deadline = turn.work.deadline;
     if (deadline != sync::kNever && sync::Now() >= deadline) return false;
+    if (ReportIfDue(vigil, &turn)) continue;
+    const uint64_t until = std::min(deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
-      WaitAt(initiator.cpu(), seen, deadline);
+      WaitAt(initiator.cpu(), seen, until);
     } else {
       mutex_.Unlock();
-      turn.spot.Park(seen, deadline);
+      turn.spot.Park(seen, until);
       mutex_.Lock();
     }
   }
@@ -119,6 +128,13 @@ void Rendezvous::Publish(const Turn& turn) {
   round_.requested = work.targets & joined_;
   round_.outcome.unknown = work.targets - joined_;
   round_.crowded = round_.requested.Count() > cores_;
+  round_.published_ns = sync::Now();
+  for (int cpu : round_.requested) {
+    // Relaxed: before and after this it is the initiator of a round who writes, and the mutex
+    // hands the round on.
+    SeatOf(cpu).asked_ns.Store(0, std::memory_order_relaxed);
+    SeatOf(cpu).asked_entry.Store(kNotAsked, std::memory_order_relaxed);
+  }
   if (work.deadline != sync::kNever && sync::Now() >= work.deadline) Withdraw(round_.requested);
   if (work.hold != nullptr) {
     standstills_.push_back(work.hold);
@@ -139,20 +155,26 @@ void Rendezvous::AskTargets(Initiator initiator) {
   CpuSet borrowed;
 
   mutex_.Unlock();
-  for (int cpu : in_library) SeatOf(cpu).spot.Wake();
+  for (int cpu : in_library) {
+    SeatOf(cpu).spot.Wake();
+    NoteAsked(cpu);
+  }
   for (int cpu : elsewhere) {
     if (may_borrow && notifier_.TryBorrow(cpu)) {
       borrowed.Add(cpu);
     } else {
       SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
       notifier_.Notify(cpu);
+      NoteAsked(cpu);
     }
   }
   mutex_.Lock();
 
   counters_.woken += static_cast<uint64_t>(in_library.Count());
-  counters_.notified += static_cast<uint64_t>((elsewhere - borrowed).Count());
+  round_.notified = elsewhere - borrowed;
+  counters_.notified += static_cast<uint64_t>(round_.notified.Count());
   for (int cpu : borrowed) {
+    if (stop && notifier_.WakeIsLost(cpu)) ++counters_.lost_wakes;
     if (RunPart(cpu)) ++counters_.helped;
     // Held or not: an owner that wakes finds out in Serve.
     if (stop) SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
@@ -168,7 +190,14 @@ void Rendezvous::AskTargets(Initiator initiator) {
   }
 }
 
-void Rendezvous::AwaitTargets() {
+// After it was told: what it has begun by now may have missed that, what it begins later may not.
+void Rendezvous::NoteAsked(int cpu) {
+  // Relaxed, both: for diagnosis (see Seat).
+  SeatOf(cpu).asked_ns.Store(sync::Now(), std::memory_order_relaxed);
+  SeatOf(cpu).asked_entry.Store(notifier_.EntriesOf(cpu).begun, std::memory_order_relaxed);
+}
+
+void Rendezvous::AwaitTargets(Vigil& vigil) {
   for (;;) {
     const uint32_t seen = round_.caller->Prepare();
     uint64_t deadline = sync::kNever;  // that of the work bounds starts, not ends
@@ -181,9 +210,11 @@ void Rendezvous::AwaitTargets() {
     } else if (round_.running.Empty()) {
       return;
     }
+    if (ReportIfDue(vigil, nullptr)) continue;
     sync::ParkingSpot& spot = *round_.caller;
+    const uint64_t until = std::min(deadline, vigil.report_at);
     mutex_.Unlock();
-    spot.Park(seen, deadline);
+    spot.Park(seen, until);
     mutex_.Lock();
   }
 }
@@ -203,10 +234,8 @@ Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
   Outcome outcome;
   outcome.unknown = turn.work.targets - joined_;
   outcome.withdrawn = turn.work.targets & joined_;
-  const std::string doing = fmt::format("not asked: the call waited for its turn behind {}",
-                                        round_.work != nullptr ? round_.work->name
-                                        : standstills_.empty() ? "others"
-                                                               : "a standstill");
+  const std::string doing =
+      fmt::format("not asked: the call waited for its turn behind {}", Ahead());
   for (int cpu : outcome.withdrawn) outcome.laggards.push_back({cpu, doing});
   counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
   WakeNextTurn();

@@ -1,8 +1,16 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace muster::rendezvous {
+
+// A vCPU's entries of the guest, numbered from 1. Evidence of who entered when: an entry that was
+// begun after the vCPU was told of a call has to find that it was.
+struct Entries {
+  uint64_t begun = 0;  // stored before the owner looks a last time at whether it is wanted
+  uint64_t made = 0;   // the last that passed that look; stored after it
+};
 
 // What the rendezvous asks of the layer that runs the vCPUs. Every function is called by the thread
 // that initiates a call, with none of this library's locks held, and may be called for a vCPU that
@@ -26,6 +34,15 @@ class Notifier {
 
   // What `cpu` is doing, in a few words for a person; "in the guest", "halted".
   virtual std::string Describe(int cpu) = 0;
+
+  // For the two checks below: no wait, no lock; may be called with the rendezvous' mutex held.
+  // `begun`, read after Notify(cpu) has returned, covers every entry whose last look came before
+  // it.
+  virtual Entries EntriesOf(int /*cpu*/) { return {}; }
+
+  // Of a vCPU that the caller has borrowed: whether what it sleeps for is there, and nothing is on
+  // its way to wake it.
+  virtual bool WakeIsLost(int /*cpu*/) { return false; }
 };
 
 }  // namespace muster::rendezvous

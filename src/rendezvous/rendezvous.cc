@@ -6,10 +6,11 @@
 
 namespace muster::rendezvous {
 
-Rendezvous::Rendezvous(int capacity, Notifier& notifier)
+Rendezvous::Rendezvous(int capacity, Notifier& notifier, const Options& options)
     : capacity_(std::clamp(capacity, 0, CpuSet::kMaxCpus)),
       cores_(sync::AvailableCores()),
       notifier_(notifier),
+      options_(options),
       seats_(std::make_unique<Seat[]>(static_cast<size_t>(capacity_))),
       members_(static_cast<size_t>(capacity_)) {}
 
@@ -51,8 +52,7 @@ absl::Status Rendezvous::Leave(int cpu) {
     SignalIfDone();
   }
   for (Hold* hold : standstills_) hold->held.Remove(cpu);
-  MemberOf(cpu).holds = 0;
-  held_.Remove(cpu);
+  if (held_.Contains(cpu)) LetGo(cpu);
   if (waiting_.Contains(cpu)) SeatOf(cpu).spot.Wake();
   return absl::OkStatus();
 }

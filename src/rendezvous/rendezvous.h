@@ -9,6 +9,7 @@
 #include <muster/rendezvous/call.h>
 #include <muster/rendezvous/cpu_set.h>
 #include <muster/rendezvous/notifier.h>
+#include <muster/rendezvous/observer.h>
 #include <muster/rendezvous/standstill.h>
 #include <muster/rendezvous/sync.h>
 
@@ -34,7 +35,7 @@ class Rendezvous {
  public:
   // For vCPUs numbered from 0 to `capacity` - 1, at most CpuSet::kMaxCpus, none of which has
   // joined.
-  Rendezvous(int capacity, Notifier& notifier);
+  Rendezvous(int capacity, Notifier& notifier, const Options& options = {});
   Rendezvous(const Rendezvous&) = delete;
   Rendezvous& operator=(const Rendezvous&) = delete;
   ~Rendezvous();
@@ -86,10 +87,17 @@ class Rendezvous {
     // The hint. Set after publication; cleared by the owner alone, before it takes the mutex.
     sync::Atomic<bool> pending{false};
     sync::ParkingSpot spot;  // where the owner waits in the library
+    // When it was told of the round, and what it had begun by then. Written by the initiator
+    // outside the mutex, for diagnosis: whoever reads the old value knows less.
+    sync::Atomic<uint64_t> asked_ns{0};
+    sync::Atomic<uint64_t> asked_entry{kNotAsked};
   };
+  static constexpr uint64_t kNotAsked = UINT64_MAX;
   struct Member {
     const sync::ThreadState* inside = nullptr;  // the thread that is in Serve, Execute or Stop
     int holds = 0;                              // standstills that hold it
+    uint64_t held_entry = 0;                    // Entries::made when the first of them took it
+    uint64_t started_ns = 0;                    // when its part began
   };
   // A call or a stop, on its caller's frame.
   struct Work {
@@ -106,12 +114,21 @@ class Rendezvous {
     const Work& work;
     sync::ParkingSpot& spot;
   };
+  // A caller's wait, for diagnosis.
+  struct Vigil {
+    const Initiator initiator;
+    const char* const name;
+    const uint64_t since_ns;
+    uint64_t report_at;
+  };
   // The work that has its turn.
   struct Round {
     const Work* work = nullptr;  // null: none
     sync::ParkingSpot* caller = nullptr;
     CpuSet requested;  // have not started
     CpuSet running;
+    CpuSet notified;
+    uint64_t published_ns = 0;
     Outcome outcome;
     bool crowded = false;  // more targets than cores
   };
@@ -129,10 +146,11 @@ class Rendezvous {
                                   bool through_standstill);
   absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call, bool through_standstill);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool AwaitTurn(Initiator initiator, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskTargets(Initiator initiator) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AwaitTargets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteAsked(int cpu);
+  void AwaitTargets(Vigil& vigil) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Outcome EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Outcome GiveUpTurn(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const Turn* NextTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -149,14 +167,24 @@ class Rendezvous {
   void StandAside(uint64_t round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAt(int cpu, uint32_t seen, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Diagnosis (diagnosis.cc).
+  uint64_t Overruns(int cpu);
+  void CountStart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ReportIfDue(Vigil& vigil, const Turn* turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const char* Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   // Standstill (standstill.cc).
   void Grip(int cpu, Hold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LetGo(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(Hold& hold) ABSL_LOCKS_EXCLUDED(mutex_);
   CpuSet Standing(const Hold& hold) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int capacity_;
   const int cores_;
   Notifier& notifier_;
+  const Options options_;
   const std::unique_ptr<Seat[]> seats_;
   sync::ParkingSpot round_end_;  // where members that have finished stand aside
   sync::Atomic<uint64_t> refused_{0};

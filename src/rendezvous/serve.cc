@@ -99,12 +99,14 @@ bool Rendezvous::Claim(int cpu) {
     Withdraw(CpuSet{cpu});
     return false;
   }
+  CountStart(cpu);
   round_.requested.Remove(cpu);
   round_.running.Add(cpu);
   return true;
 }
 
 void Rendezvous::Withdraw(CpuSet cpus) {
+  for (int cpu : cpus) counters_.overruns += Overruns(cpu);
   round_.requested -= cpus;
   round_.outcome.withdrawn |= cpus;
   SignalIfDone();

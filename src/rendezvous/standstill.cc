@@ -39,8 +39,14 @@ absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& t
 
 void Rendezvous::Grip(int cpu, Hold& hold) {
   hold.held.Add(cpu);
-  ++MemberOf(cpu).holds;
+  if (MemberOf(cpu).holds++ == 0) MemberOf(cpu).held_entry = notifier_.EntriesOf(cpu).made;
   held_.Add(cpu);
+}
+
+void Rendezvous::LetGo(int cpu) {
+  MemberOf(cpu).holds = 0;
+  held_.Remove(cpu);
+  if (notifier_.EntriesOf(cpu).made != MemberOf(cpu).held_entry) ++counters_.escapes;
 }
 
 void Rendezvous::Release(Hold& hold) {
@@ -48,7 +54,7 @@ void Rendezvous::Release(Hold& hold) {
   std::erase(standstills_, &hold);
   for (int cpu : hold.held) {
     if (--MemberOf(cpu).holds > 0) continue;
-    held_.Remove(cpu);
+    LetGo(cpu);
     if (waiting_.Contains(cpu)) SeatOf(cpu).spot.Wake();
   }
   hold.held = CpuSet();

@@ -24,9 +24,12 @@ TEST_CASE("a spurious entry is a counted no-op that clears the stale hint", "[sp
   CHECK(rendezvous.Serve(1)->spurious());
   CHECK(rendezvous.counters().spurious == 2);
 
-  Caller late(vcpus, {2}, Nothing, {.deadline = sync::Now() + 20 * kMs});
-  CHECK(late.outcome().withdrawn == CpuSet{2});
-  REQUIRE(rendezvous.Pending(2));
+  Caller late(vcpus, {2}, Nothing);
+  Await([&] { return rendezvous.Pending(2); });
+  CHECK(rendezvous.Leave(2).ok());
+  CHECK(late.outcome().left == CpuSet{2});
+  CHECK(rendezvous.Join(2).ok());
+  REQUIRE(rendezvous.Pending(2));  // of a call that is over
   CHECK(rendezvous.Serve(2)->spurious());
   CHECK_FALSE(rendezvous.Pending(2));  // so that no run loop spins on it
   CHECK(rendezvous.counters().spurious == 3);

@@ -6,8 +6,8 @@
 
 namespace muster::rendezvous::test {
 
-FakeVcpus::FakeVcpus(int capacity)
-    : capacity_(capacity), cpus_(new Cpu[capacity]), rendezvous_(capacity, *this) {}
+FakeVcpus::FakeVcpus(int capacity, const Options& options)
+    : capacity_(capacity), cpus_(new Cpu[capacity]), rendezvous_(capacity, *this, options) {}
 
 FakeVcpus::~FakeVcpus() {
   Watchdog watchdog(*this);  // the test's own has ended
@@ -41,6 +41,7 @@ void FakeVcpus::Finish(int cpu) {
 }
 
 void FakeVcpus::Interrupt(int cpu) {
+  cpus_[cpu].waking = true;
   cpus_[cpu].interrupt = true;
   cpus_[cpu].spot.Wake();
 }
@@ -69,16 +70,23 @@ int FakeVcpus::ServeIfPending(int cpu) {
 }
 
 // The guest is a sleep on the parking spot: like KVM_RUN it ends at once where a kick came before.
-void FakeVcpus::EnterGuest(int cpu) {
+void FakeVcpus::EnterGuest(int cpu, uint64_t deadline) {
   Cpu& self = cpus_[cpu];
   const uint32_t seen = self.spot.Prepare();
+  ++self.begun;
   self.word = Word::kGuest;
   if (!rendezvous_.Pending(cpu) && !self.stop) {
     Expect(self.frozen == 0);
+    self.made = self.begun.load();
     ++self.entries;
-    self.spot.Park(seen);
+    self.spot.Park(seen, deadline);
   }
   self.word = Word::kUser;
+}
+
+void FakeVcpus::EnterBlindly(int cpu) {
+  Cpu& self = cpus_[cpu];
+  self.made = ++self.begun;
 }
 
 void FakeVcpus::Park(int cpu, uint64_t deadline) {
@@ -98,6 +106,7 @@ void FakeVcpus::Park(int cpu, uint64_t deadline) {
   ++self.wakes;
   ServeIfPending(cpu);
   self.interrupt = false;
+  self.waking = false;
   Expect(self.frozen == 0);  // awake, and about to go on
 }
 

@@ -29,7 +29,7 @@ enum class Mode {
 // A vCPU of which no thread was started is played by the test, which calls Serve itself.
 class FakeVcpus : public Notifier {
  public:
-  explicit FakeVcpus(int capacity);
+  explicit FakeVcpus(int capacity, const Options& options = {});
   ~FakeVcpus() override;  // ends the threads
 
   Rendezvous& rendezvous() { return rendezvous_; }
@@ -45,9 +45,14 @@ class FakeVcpus : public Notifier {
 
   // The owner's moves, for threads of a test's own. A parked owner that wakes has served when
   // Park returns.
-  void EnterGuest(int cpu);  // returns at the next kick
+  void EnterGuest(int cpu, uint64_t deadline = sync::kNever);  // returns at the next kick
   void Park(int cpu, uint64_t deadline = sync::kNever);
   int ServeIfPending(int cpu);  // functions run
+
+  // What must not happen: an entry that does not look whether the vCPU is wanted, and a reason to
+  // wake that nobody tells the sleeper.
+  void EnterBlindly(int cpu);
+  void InterruptSilently(int cpu) { cpus_[cpu].interrupt = true; }
 
   // A function for calls: checks that it runs on a holder of the run lock, alone, and counts.
   void Touch(int cpu, bool through_standstill = false);
@@ -75,11 +80,15 @@ class FakeVcpus : public Notifier {
   bool TryBorrow(int cpu) override;
   void GiveBack(int cpu) override;
   std::string Describe(int cpu) override;
+  Entries EntriesOf(int cpu) override { return {cpus_[cpu].begun, cpus_[cpu].made}; }
+  bool WakeIsLost(int cpu) override { return cpus_[cpu].interrupt && !cpus_[cpu].waking; }
 
  private:
   struct Cpu {
     std::atomic<Word> word{Word::kFree};
     std::atomic<bool> stop{false}, interrupt{false}, waits_out_borrow{false};
+    std::atomic<bool> waking{false};  // of an interrupt: a wake is on its way
+    std::atomic<uint64_t> begun{0}, made{0};
     sync::ParkingSpot spot;
     std::atomic<int> inside{0}, frozen{0};
     std::atomic<int> touched{0}, notified{0}, borrows{0}, entries{0}, wakes{0}, borrow_waits{0};

@@ -57,6 +57,9 @@ class Storm {
         case 4:
           (void)vcpus_.rendezvous().Serve(cpu);
           break;
+        case 5:
+          vcpus_.EnterGuest(cpu, sync::Now() + random() % 100'000);
+          break;
         default:
           vcpus_.Park(cpu, sync::Now() + random() % 200'000);
       }
@@ -156,8 +159,8 @@ TEST_CASE("random calls, stops, joins, leaves and deadlines of many threads all 
   struct Size {
     int vcpus, outsiders, operations;
   };
-  const Size size =
-      GENERATE(Size{2, 1, 20'000}, Size{4, 2, 10'000}, Size{16, 3, 2000}, Size{64, 4, 300});
+  const Size size = GENERATE(Size{2, 1, 20'000}, Size{4, 2, 10'000}, Size{16, 3, 2000},
+                             Size{64, 4, 300}, Size{250, 6, 40});
   Storm storm(size.vcpus, size.outsiders, size.operations);
   CAPTURE(storm.vcpus().last_violation());
   CHECK(storm.failures() == 0);
@@ -166,6 +169,9 @@ TEST_CASE("random calls, stops, joins, leaves and deadlines of many threads all 
   const Counters counters = storm.vcpus().rendezvous().counters();
   CAPTURE(size.vcpus);
   CHECK(counters.refused == 0);
+  CHECK(counters.overruns == 0);
+  CHECK(counters.escapes == 0);
+  CHECK(counters.lost_wakes == 0);
   // All of it happened.
   CHECK(counters.ran > 0);
   if (size.vcpus > 2) CHECK(counters.left > 0);

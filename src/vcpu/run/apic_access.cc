@@ -93,6 +93,9 @@ void VcpuCore::AcceptMail() {
   ++counters_.meetings;
   Trace(EventKind::kMeet);
   DrainMail();
+  // This may be a borrower, which has just taken the request that the owner was to find when it
+  // looks a last time before it sleeps; and its poster saw it awake and did not wake it.
+  if (state_ == RunState::kHalted && CanTakeInterrupt()) doorbell_.Ring(kRequestMail);
 }
 
 void VcpuCore::ArmTimer() {

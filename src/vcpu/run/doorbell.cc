@@ -114,8 +114,14 @@ void Doorbell::Release() {
 }
 
 bool Doorbell::EnterGuest() {
+  // Relaxed, both: see entries().
+  const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
+  begun_.Store(entry, std::memory_order_relaxed);
   execution_.Store(Execution::kGuest, std::memory_order_seq_cst);
-  if (requests() == 0) return true;
+  if (requests() == 0) {
+    made_.Store(entry, std::memory_order_relaxed);
+    return true;
+  }
   execution_.Store(Execution::kUser, std::memory_order_seq_cst);
   return false;
 }

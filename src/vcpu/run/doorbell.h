@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <sys/types.h>
 
+#include <muster/rendezvous/notifier.h>
 #include <muster/rendezvous/sync.h>
 
 namespace muster::vcpu {
@@ -42,11 +43,21 @@ class Doorbell {
   // where that failed. The borrower holds it briefly: the owner waits for it.
   Execution TryBorrow();
   void GiveBack();
+  // For the borrower: whether the owner's thread sleeps meanwhile.
+  bool borrowed_asleep() const { return before_borrow_ == Execution::kParked; }
 
   Execution execution() const { return execution_.Load(std::memory_order_seq_cst); }
   uint64_t kicks() const {
     // Relaxed: a statistic.
     return kicks_.Load(std::memory_order_relaxed);
+  }
+
+  // Read after Ring, `begun` covers every entry whose EnterGuest may have missed that ring.
+  rendezvous::Entries entries() const {
+    // Relaxed: EnterGuest stores `begun` before kGuest. If its look at the requests missed the
+    // ring, then Ring has read that kGuest, or what came after it, before this.
+    return {.begun = begun_.Load(std::memory_order_relaxed),
+            .made = made_.Load(std::memory_order_relaxed)};
   }
 
   // ---- the owner's thread ----
@@ -103,6 +114,7 @@ class Doorbell {
   sync::Atomic<pid_t> thread_{0};
   const pid_t process_;
   sync::Atomic<uint64_t> kicks_{0};
+  sync::Atomic<uint64_t> begun_{0}, made_{0};   // entries; the owner writes
   Execution before_borrow_ = Execution::kFree;  // the borrower's
   const int kick_signal_;
 };

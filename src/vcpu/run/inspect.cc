@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -18,6 +20,32 @@ bool IsResetVector(const kvm_regs& regs, const kvm_sregs& sregs) {
 }
 
 }  // namespace
+
+std::string VcpuCore::Describe() const {
+  std::string text = ToString(trail_.state.Load(std::memory_order_relaxed));
+  switch (doorbell_.execution()) {
+    case Execution::kFree:
+      text += ", in its caller's hands";
+      break;
+    case Execution::kUser:
+      text += ", in the run loop";
+      break;
+    case Execution::kGuest:
+      text += ", in the guest";
+      break;
+    case Execution::kParked:
+      text += ", asleep";
+      break;
+    case Execution::kBorrowed:
+      text += ", acted for by another thread";
+      break;
+  }
+  text += fmt::format(", entry {}, last exit {}", doorbell_.entries().made,
+                      trail_.exit_reason.Load(std::memory_order_relaxed));
+  const uint64_t rip = trail_.rip.Load(std::memory_order_relaxed);
+  if (rip != kNoRip) text += fmt::format(" at rip {:#x}", rip);
+  return text;
+}
 
 Inspection VcpuCore::Inspect() {
   Inspection i;

@@ -9,19 +9,22 @@
 namespace muster::vcpu {
 
 VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConfig& lapic,
-                   uint32_t signature, size_t trace_events, int kick_signal)
+                   uint32_t signature, const VmConfig& config)
     : vm_(vm),
       cpu_(cpu),
       signature_(signature),
-      kick_signal_(kick_signal),
+      kick_signal_(config.kick_signal),
       handle_(std::move(handle)),
-      doorbell_(&handle_.run().immediate_exit, kick_signal),
+      doorbell_(&handle_.run().immediate_exit, config.kick_signal),
       lapic_(lapic),
       state_(cpu == 0 ? RunState::kRunning : RunState::kWaitForSipi),
       reset_(cpu == 0 ? Reset::kPowerUp : Reset::kNone),
-      ring_(trace_events) {
+      ring_(config.trace_events) {
   sigfillset(&guest_mask_);  // differs from every thread's, in that the kick is blocked
   run().kvm_valid_regs = KVM_SYNC_X86_EVENTS;
+  // So that a report has a RIP; a small cost where KVM does not emulate.
+  if (config.observer != nullptr) run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
+  trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
 Exit VcpuCore::Run() {
@@ -86,6 +89,10 @@ int VcpuCore::RunKvm() {
   ++counters_.entries;
   half_done_ = false;
   stepper_.AfterRun(run());
+  if (error == 0) trail_.exit_reason.Store(run().exit_reason, std::memory_order_relaxed);
+  if (run().kvm_valid_regs & KVM_SYNC_X86_REGS) {
+    trail_.rip.Store(run().s.regs.regs.rip, std::memory_order_relaxed);
+  }
   // The guest's own MOV to CR8. CR8 has TPR[7:4] alone: what it did not change stays whole.
   if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
   return error;
@@ -158,6 +165,11 @@ bool VcpuCore::CanBeActedFor() const {
          (state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
 }
 
+bool VcpuCore::WakeIsLost() const {
+  if (doorbell_.requests() != 0) return false;  // whoever made one wakes it, or has
+  return state_ == RunState::kRunning || (state_ == RunState::kHalted && CanTakeInterrupt());
+}
+
 bool VcpuCore::AsleepForGood() const {
   if (state_ == RunState::kOffline) return true;
   if (state_ == RunState::kRunning || doorbell_.requests() != 0) return false;
@@ -185,6 +197,7 @@ bool VcpuCore::Move(RunEvent event) {
   const RunState before = state_;
   if (!Transition(state_, event)) return false;
   if (before != state_) {
+    trail_.state.Store(state_, std::memory_order_relaxed);
     Trace(EventKind::kState, static_cast<uint64_t>(before), static_cast<uint64_t>(state_));
   }
   return true;

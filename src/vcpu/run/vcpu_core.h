@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <signal.h>
+#include <string>
 #include <vector>
 
 #include <muster/apic/lapic.h>
@@ -21,6 +22,7 @@
 namespace muster::vcpu {
 
 class VmCore;
+struct VmConfig;
 
 // One vCPU: KVM's part, its local APIC, its mail, and the loop that brings them together.
 //
@@ -30,7 +32,7 @@ class VmCore;
 class VcpuCore {
  public:
   VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConfig& lapic,
-           uint32_t signature, size_t trace_events, int kick_signal);
+           uint32_t signature, const VmConfig& config);
 
   int cpu() const { return cpu_; }
 
@@ -42,6 +44,8 @@ class VcpuCore {
   void PostNmi() { doorbell_.Ring(kRequestNmi); }
   void PostSmi();
   Doorbell& doorbell() { return doorbell_; }
+  // What the owner last told of itself, in a few words.
+  std::string Describe() const;
 
   // ---- the holder of the run lock ----
 
@@ -60,6 +64,8 @@ class VcpuCore {
 
   // A borrower may run a register-changing function: the vCPU is asleep, no exit is half done.
   bool CanBeActedFor() const;
+  // Asleep in spite of what it has, and with nothing on its way to wake it: a defect.
+  bool WakeIsLost() const;
   // Asleep, and nothing that it has or expects will wake it.
   bool AsleepForGood() const;
 
@@ -128,7 +134,15 @@ class VcpuCore {
   Doorbell doorbell_;               // [S]
   Mailbox mailbox_;                 // [S]
   sync::Atomic<uint64_t> smis_{0};  // [S] dropped
-  sigset_t guest_mask_;             // that KVM_RUN has now
+  // [S] For Describe. Relaxed everywhere: nothing is decided by it.
+  struct Trail {
+    sync::Atomic<RunState> state{RunState::kWaitForSipi};
+    sync::Atomic<uint32_t> exit_reason{KVM_EXIT_UNKNOWN};
+    sync::Atomic<uint64_t> rip{kNoRip};  // at the last exit that told it
+  };
+  static constexpr uint64_t kNoRip = UINT64_MAX;
+  Trail trail_;
+  sigset_t guest_mask_;  // that KVM_RUN has now
 
   apic::Lapic lapic_;
   RunState state_;

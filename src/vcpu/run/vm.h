@@ -10,6 +10,8 @@
 
 #include <muster/apic/ioapic.h>
 #include <muster/apic/message.h>
+#include <muster/rendezvous/call.h>
+#include <muster/rendezvous/observer.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
@@ -44,6 +46,11 @@ struct VmConfig {
   std::optional<HostTraits> traits;
 
   size_t trace_events = 0;  // per vCPU; 0: no event is recorded
+
+  // Is told of calls between vCPUs (INIT, SIPI, a change of routing, a pause) that wait longer than
+  // that. Outlives the Vm.
+  rendezvous::Observer* observer = nullptr;
+  uint64_t report_waits_after_ns = 1'000'000'000;
 };
 
 // A virtual machine's vCPUs, APICs and rendezvous. Memory, devices, threads and time are its
@@ -78,6 +85,9 @@ class Vm {
   absl::Status SetLine(unsigned pin, bool asserted);
   // The I/O APIC as it stands.
   apic::IoApic IoApicState() const;
+
+  // Of the meetings of vCPUs; its defects are 0 whatever happens.
+  rendezvous::Counters meeting_counters() const;
 
   // Makes every Run return StoppedExit, now and from here on.
   void Stop();

@@ -30,7 +30,8 @@ VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHan
       handle_(std::move(handle)),
       memory_(&handle_),
       fabric_(config.cpus, config.ioapic, *this),
-      rendezvous_(config.cpus, *this),
+      rendezvous_(config.cpus, *this,
+                  {.observer = config.observer, .report_after_ns = config.report_waits_after_ns}),
       awake_(config.cpus),
       outside_(config.trace_events) {}
 
@@ -60,8 +61,8 @@ absl::Status VmCore::AddVcpus() {
         .x2apic = true,
         .tsc_deadline = config_.tsc_deadline,
         .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
-    cores_.push_back(std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature,
-                                                config_.trace_events, config_.kick_signal));
+    cores_.push_back(
+        std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_));
     vcpus_.emplace_back(*cores_.back());
     if (config_.tsc_deadline) {
       if (const absl::Status status = cores_.back()->ReadTsc(); !status.ok()) return status;
@@ -191,20 +192,11 @@ bool VmCore::TryBorrow(int cpu) {
 
 void VmCore::GiveBack(int cpu) { core(cpu).doorbell().GiveBack(); }
 
-std::string VmCore::Describe(int cpu) {
-  switch (core(cpu).doorbell().execution()) {
-    case Execution::kFree:
-      return "outside Run";
-    case Execution::kUser:
-      return "in the run loop";
-    case Execution::kGuest:
-      return "in the guest";
-    case Execution::kParked:
-      return "asleep";
-    case Execution::kBorrowed:
-      return "asleep, acted for";
-  }
-  return "?";
+std::string VmCore::Describe(int cpu) { return core(cpu).Describe(); }
+
+bool VmCore::WakeIsLost(int cpu) {
+  // One that was outside Run when it was borrowed has nobody to wake.
+  return core(cpu).doorbell().borrowed_asleep() && core(cpu).WakeIsLost();
 }
 
 // ---- MessageSink --------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   bool TryBorrow(int cpu) override;
   void GiveBack(int cpu) override;
   std::string Describe(int cpu) override;
+  rendezvous::Entries EntriesOf(int cpu) override { return core(cpu).doorbell().entries(); }
+  bool WakeIsLost(int cpu) override;
 
   // MessageSink
   void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) override;

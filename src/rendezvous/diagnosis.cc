@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <bit>
+#include <fmt/format.h>
+
+#include <muster/rendezvous/rendezvous.h>
+
+// Who waits for whom, and the evidence of defects.
+namespace muster::rendezvous {
+namespace {
+
+double Ms(uint64_t ns) { return static_cast<double>(ns) * 1e-6; }
+
+uint64_t Since(uint64_t then, uint64_t now) { return now > then ? now - then : 0; }
+
+std::string ToString(const Straggler& straggler) {
+  std::string text = fmt::format("vCPU {} ", straggler.cpu);
+  if (straggler.started) {
+    text += fmt::format("in the function for {:.3f} ms", Ms(straggler.since_ns));
+  } else {
+    text += "not started, ";
+    text += straggler.asked_ns == 0
+                ? "not told"
+                : fmt::format("{} {:.3f} ms ago", straggler.notified ? "kicked" : "woken",
+                              Ms(straggler.asked_ns));
+  }
+  if (straggler.overruns != 0) text += fmt::format(", ENTERED {} times since", straggler.overruns);
+  return text + ": " + straggler.doing;
+}
+
+}  // namespace
+
+std::string ToString(const Wait& wait) {
+  std::string text = fmt::format(
+      "'{}' by {} has waited {:.3f} ms for ", wait.name,
+      wait.initiator < 0 ? std::string("a thread outside") : fmt::format("vCPU {}", wait.initiator),
+      Ms(wait.waited_ns));
+  text += wait.has_turn ? "its targets" : fmt::format("its turn behind '{}'", wait.behind);
+  if (!wait.standing.Empty()) text += fmt::format("; standing still {}", wait.standing.ToString());
+  for (const Straggler& straggler : wait.stragglers) text += "; " + ToString(straggler);
+  return text;
+}
+
+// Entries that `cpu` began after it had been told of the round, and made: the look that comes
+// between must have failed. 0 where it has not been told, or that is not known yet.
+uint64_t Rendezvous::Overruns(int cpu) {
+  const uint64_t asked = SeatOf(cpu).asked_entry.Load(std::memory_order_relaxed);  // see Seat
+  if (asked == kNotAsked) return 0;
+  const uint64_t made = notifier_.EntriesOf(cpu).made;
+  return made > asked ? made - asked : 0;
+}
+
+void Rendezvous::CountStart(int cpu) {
+  const uint64_t now = sync::Now();
+  MemberOf(cpu).started_ns = now;
+  counters_.overruns += Overruns(cpu);
+  const auto bucket = static_cast<size_t>(std::bit_width(Since(round_.published_ns, now) / 1000));
+  ++counters_.start_delay[std::min(bucket, counters_.start_delay.size() - 1)];
+}
+
+const char* Rendezvous::Ahead() const {
+  return round_.work != nullptr ? round_.work->name
+         : standstills_.empty() ? "others"
+                                : "a standstill";
+}
+
+// Tells the observer of a wait that has lasted. True: the mutex was dropped for it.
+bool Rendezvous::ReportIfDue(Vigil& vigil, const Turn* turn) {
+  if (vigil.report_at == sync::kNever) return false;
+  const uint64_t now = sync::Now();
+  if (now < vigil.report_at) return false;
+  vigil.report_at = now + Since(vigil.since_ns, now);
+  ++counters_.reports;
+  Wait wait = WaitOf(vigil, turn, now);
+  mutex_.Unlock();
+  for (Straggler& straggler : wait.stragglers) straggler.doing = notifier_.Describe(straggler.cpu);
+  // A call from in there would wait for itself.
+  ++sync::ThisThread().functions_running;
+  options_.observer->Waits(wait);
+  --sync::ThisThread().functions_running;
+  mutex_.Lock();
+  return true;
+}
+
+// `turn`: what it still waits for; null: it has it.
+Wait Rendezvous::WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now) {
+  Wait wait{.name = vigil.name,
+            .initiator = vigil.initiator.is_vcpu() ? vigil.initiator.cpu() : -1,
+            .waited_ns = Since(vigil.since_ns, now),
+            .has_turn = turn == nullptr,
+            .standing = held_,
+            .stragglers = {}};
+  if (turn != nullptr) wait.behind = Ahead();
+  for (int cpu : round_.requested | round_.running) {
+    const bool started = round_.running.Contains(cpu);
+    // Relaxed: see Seat.
+    const uint64_t asked = SeatOf(cpu).asked_ns.Load(std::memory_order_relaxed);
+    wait.stragglers.push_back(
+        {.cpu = cpu,
+         .started = started,
+         .since_ns = Since(started ? MemberOf(cpu).started_ns : round_.published_ns, now),
+         .notified = round_.notified.Contains(cpu),
+         .asked_ns = asked == 0 ? 0 : std::max<uint64_t>(Since(asked, now), 1),
+         .overruns = Overruns(cpu)});
+  }
+  return wait;
+}
+
+}  // namespace muster::rendezvous
