@@ -13,9 +13,8 @@ class Rendezvous;
 
 // vCPUs that stand still, until this object is released or destroyed; which any thread may do,
 // before the Rendezvous ends. Obtained from Rendezvous::Stop. While one exists
-//  - the vCPUs that it stopped are not in the guest and do not enter it: they wait in Serve, or in
-//  a
-//    call of their own, or are parked and have to Serve first;
+//  - the vCPUs that it stopped are not in the guest and do not enter it: they wait in Serve or
+//    in a call of their own, or are parked and have to Serve first;
 //  - calls that are not made through it wait, their deadlines running;
 //  - a vCPU that joins, and was among the targets by its number, starts held.
 class Standstill {

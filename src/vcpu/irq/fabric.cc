@@ -65,7 +65,7 @@ absl::Status Fabric::Send(const Origin& origin, const Message& message, const Cp
       return targets.Empty() ? absl::OkStatus() : sink_.Startup(origin, targets, message.vector);
     case DeliveryMode::kExtInt:
     case DeliveryMode::kReserved:
-      // No APIC sends these as messages.
+      // ExtINT asks an 8259 for its vector, and there is none; no APIC sends the reserved one.
       break;
   }
   return absl::OkStatus();
