@@ -42,7 +42,7 @@ class FakeGuest {
   sigset_t unblocked_;
 };
 
-TEST_CASE("a ring between the last look and KVM_RUN is not lost") {
+TEST_CASE("a ring between the last look and KVM_RUN is not lost", "[lost-kick]") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
   constexpr uint32_t kRings = 4'000;
@@ -101,7 +101,7 @@ TEST_CASE("a ring while the owner goes to sleep is not lost") {
   CHECK(acknowledged.load() == kRings);
 }
 
-TEST_CASE("an owner that wakes waits for the one who borrowed it") {
+TEST_CASE("an owner that wakes waits for the one who borrowed it", "[helper-wake]") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
   constexpr int kRounds = 5'000;
@@ -178,7 +178,7 @@ TEST_CASE("a second thread cannot claim a vCPU, one that is borrowed can be clai
   doorbell.Release();
 }
 
-TEST_CASE("no kick is on its way once the owner has left") {
+TEST_CASE("no kick is on its way once the owner has left", "[stray-kick]") {
   // The signal's default action ends the process: one that comes when it is unblocked is seen.
   signal(kKick, SIG_DFL);
   uint8_t immediate_exit = 0;

@@ -466,6 +466,20 @@ SNIPPET handler_40
     iretw
 END handler_40
 
+// ---- pause ----
+
+// Reads the TSC into 0x510 each time that the host sets 0x500.
+SNIPPET tsc_on_demand
+1:  cmpb $0, 0x500
+    je 1b
+    movb $0, 0x500
+    rdtsc
+    movl %eax, 0x510
+    movl %edx, 0x514
+    SAY 0x10, 1
+    jmp 1b
+END tsc_on_demand
+
 // ---- ends ----
 
 // 32-bit protected mode: emulating KVMs do not know a real-mode IDT limit.

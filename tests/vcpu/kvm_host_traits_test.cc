@@ -17,6 +17,7 @@ TEST_CASE("the probe agrees with what is known of VMX and SVM") {
   if (const std::optional<HostTraits> known = TraitsByModule()) {
     CHECK(probed->exact_windows == known->exact_windows);
     CHECK(probed->set_tpr_exits == known->set_tpr_exits);
+    CHECK(probed->rdtsc_obeys_offset == known->rdtsc_obeys_offset);
   }
   const auto found = FindHostTraits(KvmOrSkip());
   REQUIRE(found.ok());

@@ -52,7 +52,7 @@ TEST_CASE("an AP whose thread comes late has not missed its INIT and SIPI") {
   CHECK(std::get<PortExit>(ap).port == 0x20);
 }
 
-TEST_CASE("CPU 300 starts by its 32-bit id") {
+TEST_CASE("CPU 300 starts by its 32-bit id", "[many]") {
   TestVm t(301);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_300));
   t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
@@ -86,7 +86,8 @@ TEST_CASE("nothing is executed after INIT is done") {
   CHECK(t.Look(1).state == RunState::kWaitForSipi);
 }
 
-TEST_CASE("a SIPI that another CPU sends right after INIT starts the AP, once a pair") {
+TEST_CASE("a SIPI that another CPU sends right after INIT starts the AP, once a pair",
+          "[sipi-edge]") {
   TestVm t(3);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(sipi_edge_cpu0));
   t.Load(0x8000, MUSTER_SNIPPET(sipi_edge_cpu1));
@@ -112,7 +113,7 @@ TEST_CASE("a SIPI that another CPU sends right after INIT starts the AP, once a 
   CHECK(ap.counters.startups_dropped == 200);
 }
 
-TEST_CASE("two CPUs that INIT each other are both reset and both restart") {
+TEST_CASE("two CPUs that INIT each other are both reset and both restart", "[cross-init]") {
   TestVm t(3);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(cross_init_cpu0));
   t.Load(0x8000, MUSTER_SNIPPET(cross_init_ap1));

@@ -1,6 +1,9 @@
 // The I/O APIC in the fabric, on real KVM: who is met when an entry changes, and what becomes of
 // level interrupts that are discarded.
 
+#include <atomic>
+#include <thread>
+
 #include <catch2/catch.hpp>
 
 #include <muster/apic/ioapic_regs.h>
@@ -115,7 +118,7 @@ TEST_CASE("masking, unmasking and storing the same again meet nobody") {
   CHECK(board.Count(1).entries == before.entries);
 }
 
-TEST_CASE("level mail that a disabled APIC discards does not wedge the pin") {
+TEST_CASE("level mail that a disabled APIC discards does not wedge the pin", "[eoi-remote-irr]") {
   Board board(2, MUSTER_SNIPPET(ap_enables_later));
   board.Route(0x40 | kLevel, 1);
   board.Line(true);
@@ -137,6 +140,82 @@ TEST_CASE("entries rewritten under fire lose no edge and stop nobody") {
     CHECK(board.t.Writes(0x30)[static_cast<size_t>(i)] ==
           TestVm::Write{1 + i % 3, 0x30, 0x40u + static_cast<uint32_t>(i % 2)});
   }
+}
+
+TEST_CASE("entries are rewritten while their target is reset and started, and edges come",
+          "[route-storm]") {
+  constexpr int kPairs = 100;
+  Board board(4, MUSTER_SNIPPET(ap_takes_interrupts));
+  const uint64_t startups = board.t.Look(3).counters.startups;
+  std::atomic<bool> done{false};
+  std::atomic<int> failed{0};
+  std::thread restarts([&] {
+    for (int i = 0; i < kPairs; ++i) {
+      apic::Message message{
+          .destination = 3, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit};
+      if (!board.t.vm().SendMessage(message).ok()) ++failed;
+      message.delivery_mode = apic::DeliveryMode::kStartup;
+      message.vector = 8;
+      if (!board.t.vm().SendMessage(message).ok()) ++failed;
+    }
+    done = true;
+  });
+  std::thread edges([&] {
+    while (!done) {
+      if (!board.t.vm().SetLine(kPin, true).ok()) ++failed;
+      if (!board.t.vm().SetLine(kPin, false).ok()) ++failed;
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; !done || i < 50; ++i) board.Route(0x40 + i % 2, 1 + i % 3);
+  restarts.join();
+  edges.join();
+  CHECK(failed == 0);
+  CHECK(board.t.Look(3).counters.startups == startups + kPairs);
+  CHECK(board.t.Look(3).counters.startups_dropped == 0);
+  // A look at those that sleep; CPU 0 may be in its caller's hands, and then there is no pause.
+  (void)board.t.vm().Pause(10'000'000);
+  const rendezvous::Counters counters = board.t.vm().meeting_counters();
+  CHECK(counters.overruns == 0);
+  CHECK(counters.escapes == 0);
+  CHECK(counters.lost_wakes == 0);
+}
+
+TEST_CASE("Remote IRR of an interrupt that INIT wiped out stays until edge mode clears it",
+          "[eoi-remote-irr]") {
+  Board board(2, MUSTER_SNIPPET(ap_enables_later));
+  // In service for good: its handler never returns.
+  board.t.Load(0x2000, MUSTER_SNIPPET(spin));
+  board.t.ram()[0x501] = 1;
+  board.Route(0x40 | kLevel, 1);
+  board.Line(true);
+  board.t.AwaitWrites(0x10, 1);
+  const auto remote_irr = [&] {
+    return board.t.vm().IoApicState().entry(kPin).Get<apic::Rte::RemoteIrr>() != 0;
+  };
+  CHECK(remote_irr());
+  board.Route(0x41 | kLevel, 1);  // another vector: the EOI of the old one would not match
+  CHECK(remote_irr());
+  REQUIRE(board.t.vm()
+              .SendMessage(
+                  {.destination = 1, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit})
+              .ok());
+  REQUIRE(board.t.vm()
+              .SendMessage({.destination = 1,
+                            .x2apic = true,
+                            .delivery_mode = apic::DeliveryMode::kStartup,
+                            .vector = 8})
+              .ok());
+  board.t.AwaitWrites(0x20, 2);
+  CHECK(remote_irr());
+  CHECK(board.t.CountWrites(0x30) == 0);
+  board.Route(0x41 | kMasked, 1);  // edge
+  CHECK_FALSE(remote_irr());
+  board.Route(0x41 | kLevel, 1);  // still asserted: it fires
+  board.t.AwaitWrites(0x30, 1);
+  board.Line(false);
+  board.Count(1);
+  CHECK_FALSE(remote_irr());
 }
 
 TEST_CASE("a line that does not exist is refused by its number") {

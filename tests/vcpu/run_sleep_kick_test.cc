@@ -26,7 +26,7 @@ TEST_CASE("port input and output of each size") {
         std::vector<Write>{{0, 0x10, 0x78}, {0, 0x10, 0x5678}, {0, 0x10, 0x12345678}});
 }
 
-TEST_CASE("a CPU that never exits answers every call") {
+TEST_CASE("a CPU that never exits answers every call", "[lost-kick]") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
   t.Start();
@@ -40,7 +40,7 @@ TEST_CASE("a CPU that never exits answers every call") {
   CHECK(t.Look(0).counters.kicks > 0);
 }
 
-TEST_CASE("neither calls nor masked interrupts complete a HLT") {
+TEST_CASE("neither calls nor masked interrupts complete a HLT", "[hlt-pure]") {
   TestVm t(1);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
   t.Start();
@@ -102,7 +102,7 @@ TEST_CASE("a sleeping CPU makes no entries and is not woken") {
   CHECK(after.counters.parks == before.counters.parks);
 }
 
-TEST_CASE("no kick reaches the thread outside Run") {
+TEST_CASE("no kick reaches the thread outside Run", "[stray-kick]") {
   // A late one would end the process: the signal has its default action and is not blocked here.
   signal(SIGUSR1, SIG_DFL);
   TestVm t(1);
@@ -155,7 +155,8 @@ TEST_CASE("Stop ends Run in the guest, in HLT, in wait-for-SIPI, and before it b
   CHECK(std::holds_alternative<StoppedExit>(early.vm().vcpu(1).Run()));
 }
 
-TEST_CASE("Stop frees a CPU that waits to INIT one whose thread never comes back") {
+TEST_CASE("Stop frees a CPU that waits to INIT one whose thread never comes back",
+          "[die-mid-call]") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
   t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));

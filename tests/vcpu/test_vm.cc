@@ -40,7 +40,22 @@ TestClock::~TestClock() {
 }
 
 uint64_t TestClock::NowNs() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  if (const uint64_t held_at = held_at_; held_at != kNever) return held_at;
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) -
+         behind_;
+}
+
+void TestClock::Hold() {
+  std::lock_guard lock(mutex_);
+  held_at_ = NowNs();
+}
+
+void TestClock::Continue() {
+  std::lock_guard lock(mutex_);
+  const uint64_t held_at = held_at_;
+  held_at_ = kNever;
+  behind_ += NowNs() - held_at;
+  changed_.notify_one();
 }
 
 void TestClock::Arm(int cpu, uint64_t deadline_ns) {
@@ -62,7 +77,7 @@ void TestClock::Loop() {
     const auto next =
         std::min_element(deadlines_.begin(), deadlines_.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (next == deadlines_.end() || next->second == kNever) {
+    if (next == deadlines_.end() || next->second == kNever || held_at_ != kNever) {
       changed_.wait(lock);
     } else if (const uint64_t now = NowNs(); now < next->second) {
       changed_.wait_for(lock, std::chrono::nanoseconds(next->second - now));

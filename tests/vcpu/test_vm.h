@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -27,6 +28,8 @@ class TestClock : public Clock {
   ~TestClock() override;
   uint64_t NowNs() override;
   void Arm(int cpu, uint64_t deadline_ns) override;
+  void Hold() override;
+  void Continue() override;
   // Expiries go to `vm` from here on; null: nowhere.
   void Attach(Vm* vm);
 
@@ -38,6 +41,7 @@ class TestClock : public Clock {
   std::map<int, uint64_t> deadlines_;
   Vm* vm_ = nullptr;
   bool ending_ = false;
+  std::atomic<uint64_t> held_at_{kNever}, behind_{0};
   std::thread thread_;
 };
 
@@ -66,6 +70,7 @@ class TestVm {
 
   Vm& vm() { return *vm_; }
   uint8_t* ram() { return ram_; }
+  uint64_t ClockNs() { return clock_.NowNs(); }
   // A 32-bit word of guest memory that the guest writes while this reads.
   uint32_t Word(uint64_t gpa) const;
 

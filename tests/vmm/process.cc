@@ -102,6 +102,12 @@ void Process::WaitUntilStdoutIsFull() {
   }
 }
 
+void Process::WaitUntilStopped() {
+  int status = 0;
+  while (waitpid(pid_, &status, WUNTRACED) == pid_ && !WIFSTOPPED(status)) {
+  }
+}
+
 Process::Result Process::Wait() {
   while (ReadSome()) {
   }

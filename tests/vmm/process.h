@@ -33,6 +33,9 @@ class Process {
   // Waits until the pipe that nobody reads takes no more.
   void WaitUntilStdoutIsFull();
 
+  // Waits until a signal has stopped it. A time limit of the test ends this if none does.
+  void WaitUntilStopped();
+
   // Reads to the end and waits for the exit.
   Result Wait();
 

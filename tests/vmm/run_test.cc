@@ -170,6 +170,24 @@ TEST_CASE("SIGQUIT prints a report and the run goes on") {
   CHECK(process.Wait().status == 130);
 }
 
+TEST_CASE("SIGTSTP stops the guest and the process, SIGCONT lets both go on") {
+  const Guest guest(Say('>', '>', kSpin));
+  Process process(guest.Command({"--cpus", "3", "--timeout", "300s"}));
+  REQUIRE(process.WaitFor(">"));
+  for (int i = 0; i < 3; ++i) {
+    process.Signal(SIGTSTP);
+    process.WaitUntilStopped();
+    process.Signal(SIGCONT);
+  }
+  process.Signal(SIGQUIT);  // its CPUs answer
+  REQUIRE(process.WaitFor("running for"));
+  process.Signal(SIGINT);
+  const Process::Result result = process.Wait();
+  CHECK(result.status == 130);
+  CHECK_FALSE(Has(result.err, "unpaused"));
+  CHECK_FALSE(Has(result.err, "clocks"));
+}
+
 TEST_CASE("SIGINT and a timeout end a run whose output nobody reads") {
   const Guest guest(kLines);
   Process::Options options;

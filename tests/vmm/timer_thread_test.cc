@@ -51,5 +51,24 @@ TEST_CASE("a timer armed again keeps its last deadline only, and kNever none") {
   CHECK(expiries.Wait(0) == std::vector<int>{0, 0});
 }
 
+TEST_CASE("a held clock stands, and no timer expires until it goes on") {
+  TimerThread timer(1);
+  Expiries expiries;
+  timer.Start([&](int cpu) { expiries.Add(cpu); });
+  timer.Hold();
+  const uint64_t now = timer.NowNs();
+  timer.Arm(0, now + 1'000'000);
+  const uint64_t end = sync::Now() + 20'000'000;
+  while (sync::Now() < end) sync::Yield();
+  CHECK(timer.NowNs() == now);
+  CHECK(expiries.Wait(0).empty());
+  timer.Continue();
+  CHECK(expiries.Wait(1) == std::vector<int>{0});
+  CHECK(timer.NowNs() >= now + 1'000'000);
+  CHECK(timer.NowNs() < sync::Now() - 20'000'000);
+  timer.Continue();  // nothing more
+  timer.Stop();
+}
+
 }  // namespace
 }  // namespace muster::vmm

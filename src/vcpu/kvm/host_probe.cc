@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <sys/mman.h>
+#include <x86intrin.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
 #include <muster/vcpu/kvm/host_traits.h>
@@ -24,6 +25,9 @@ constexpr uint8_t kWriteMsr[] = {0x0f, 0x30, 0xf4};
 constexpr uint8_t kWriteCr8[] = {0x44, 0x0f, 0x22, 0xc0, 0xf4};
 // cli; nop; sti; 1: dec %ecx; jnz 1b; hlt
 constexpr uint8_t kCountDown[] = {0xfa, 0x90, 0xfb, 0xff, 0xc9, 0x75, 0xfc, 0xf4};
+
+// rdtsc; hlt
+constexpr uint8_t kReadTsc[] = {0x0f, 0x31, 0xf4};
 
 constexpr uint32_t kIa32TscDeadline = 0x6e0;
 
@@ -90,6 +94,18 @@ class Probe {
     vcpu_.run().cr8 = 0;
     if (!status.ok()) return status;
     return Exited(KVM_EXIT_SET_TPR);
+  }
+
+  // Moves the guest's TSC back to about 0, a second or so of which passes until it is read.
+  absl::StatusOr<bool> RdtscObeysOffset() {
+    if (!vcpu_.GetTscOffset().ok()) return false;
+    const uint64_t now = __rdtsc();
+    absl::Status status = vcpu_.SetTscOffset(-static_cast<int64_t>(now));
+    if (status.ok()) status = Run(kReadTsc);
+    if (!status.ok()) return status;
+    absl::StatusOr<kvm_regs> regs = vcpu_.GetRegs();
+    if (!regs.ok()) return regs.status();
+    return (regs->rdx << 32 | (regs->rax & UINT32_MAX)) < now / 2;
   }
 
   absl::StatusOr<bool> ExactWindows() {
@@ -162,9 +178,12 @@ absl::StatusOr<HostTraits> ProbeHost(const System& system) {
   if (!set_tpr_exits.ok()) return set_tpr_exits.status();
   const absl::StatusOr<bool> exact_windows = probe.ExactWindows();
   if (!exact_windows.ok()) return exact_windows.status();
+  const absl::StatusOr<bool> rdtsc_obeys_offset = probe.RdtscObeysOffset();
+  if (!rdtsc_obeys_offset.ok()) return rdtsc_obeys_offset.status();
   return HostTraits{.exact_windows = *exact_windows,
                     .set_tpr_exits = *set_tpr_exits,
-                    .tsc_deadline_exits = *tsc_deadline_exits};
+                    .tsc_deadline_exits = *tsc_deadline_exits,
+                    .rdtsc_obeys_offset = *rdtsc_obeys_offset};
 }
 
 }  // namespace muster::vcpu

@@ -8,7 +8,7 @@ std::optional<HostTraits> TraitsByModule(const std::string& modules) {
   // At most one is there: KVM takes one vendor module, built in or loaded.
   for (const char* module : {"/kvm_intel", "/kvm_amd"}) {
     if (access((modules + module).c_str(), F_OK) == 0) {
-      return HostTraits{.exact_windows = true, .set_tpr_exits = true};
+      return HostTraits{.exact_windows = true, .set_tpr_exits = true, .rdtsc_obeys_offset = true};
     }
   }
   return std::nullopt;

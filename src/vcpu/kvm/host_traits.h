@@ -18,6 +18,8 @@ struct HostTraits {
   // WRMSR of IA32_TSC_DEADLINE obeys the MSR filter. False: KVM swallows it (on VMX, by a fast path
   // that comes before the filter), and the guest must not be offered that timer mode.
   bool tsc_deadline_exits = false;
+  // RDTSC in the guest obeys KVM_VCPU_TSC_OFFSET.
+  bool rdtsc_obeys_offset = false;
 
   bool operator==(const HostTraits&) const = default;
 };

@@ -160,6 +160,22 @@ absl::StatusOr<int64_t> VcpuHandle::GetTscOffset() const {
   return offset;
 }
 
+absl::Status VcpuHandle::SetTscOffset(int64_t offset) {
+  kvm_device_attr attribute{};
+  attribute.group = KVM_VCPU_TSC_CTRL;
+  attribute.attr = KVM_VCPU_TSC_OFFSET;
+  attribute.addr = reinterpret_cast<uintptr_t>(&offset);
+  return Ioctl(KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR(TSC_OFFSET)", &attribute);
+}
+
+absl::Status VcpuHandle::NotePause() {
+  // EINVAL: this guest uses no such clock.
+  if (ioctl(fd(), KVM_KVMCLOCK_CTRL, 0) < 0 && errno != EINVAL) {
+    return IoctlError("KVM_KVMCLOCK_CTRL", errno, id_);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint32_t> VcpuHandle::GetTscKhz() const {
   const int khz = ioctl(fd(), KVM_GET_TSC_KHZ, 0);
   if (khz < 0) return IoctlError("KVM_GET_TSC_KHZ", errno, id_);

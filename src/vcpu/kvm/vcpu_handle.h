@@ -63,7 +63,11 @@ class VcpuHandle {
 
   // Guest TSC minus host TSC. KVM_VCPU_TSC_OFFSET; Unimplemented where this KVM has none.
   absl::StatusOr<int64_t> GetTscOffset() const;
+  absl::Status SetTscOffset(int64_t offset);
   absl::StatusOr<uint32_t> GetTscKhz() const;
+
+  // Tells a guest that uses KVM's clock that it was stopped. KVM_KVMCLOCK_CTRL.
+  absl::Status NotePause();
 
  private:
   struct Unmap {

@@ -102,4 +102,17 @@ absl::Status VmHandle::SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<ui
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint64_t> VmHandle::GetClock() const {
+  kvm_clock_data clock{};
+  if (ioctl(fd(), KVM_GET_CLOCK, &clock) < 0) return IoctlError("KVM_GET_CLOCK", errno);
+  return clock.clock;
+}
+
+absl::Status VmHandle::SetClock(uint64_t ns) const {
+  kvm_clock_data clock{};
+  clock.clock = ns;
+  if (ioctl(fd(), KVM_SET_CLOCK, &clock) < 0) return IoctlError("KVM_SET_CLOCK", errno);
+  return absl::OkStatus();
+}
+
 }  // namespace muster::vcpu

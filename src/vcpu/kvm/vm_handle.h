@@ -25,6 +25,10 @@ class VmHandle {
   absl::Status SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<uint8_t> host,
                                bool read_only) const;
 
+  // KVM's paravirtual clock of this VM, in ns. KVM_GET_CLOCK, KVM_SET_CLOCK.
+  absl::StatusOr<uint64_t> GetClock() const;
+  absl::Status SetClock(uint64_t ns) const;
+
  private:
   explicit VmHandle(Fd fd) : fd_(std::move(fd)) {}
 

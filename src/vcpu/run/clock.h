@@ -17,6 +17,11 @@ class Clock {
   // that vCPU; kNever cancels. A late or stale expiry is harmless: the vCPU compares for itself.
   // Called from the vCPU's thread with no lock held.
   virtual void Arm(int cpu, uint64_t deadline_ns) = 0;
+
+  // The vCPUs stand still from Hold to Continue. For their timers to stand with them NowNs() does
+  // not move meanwhile; a clock that ignores this lets the guest find that time has passed.
+  virtual void Hold() {}
+  virtual void Continue() {}
 };
 
 }  // namespace muster::vcpu

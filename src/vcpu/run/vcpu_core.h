@@ -61,6 +61,8 @@ class VcpuCore {
   void AsFirmwareLeaves(bool x2apic);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
+  // The end of a pause, of so many ticks that the guest's TSC is not to show.
+  absl::Status GoOnAfterPause(uint64_t tsc_ticks);
 
   // A borrower may run a register-changing function: the vCPU is asleep, no exit is half done.
   bool CanBeActedFor() const;

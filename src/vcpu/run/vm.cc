@@ -47,6 +47,7 @@ absl::Status Vm::SetLine(unsigned pin, bool asserted) {
 apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 rendezvous::Counters Vm::meeting_counters() const { return core_->rendezvous().counters(); }
+absl::StatusOr<Pause> Vm::Pause(uint64_t timeout_ns) { return core_->Pause(timeout_ns); }
 void Vm::Stop() { core_->Stop(); }
 std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
   return core_->InspectAll(timeout_ns);

@@ -16,6 +16,7 @@
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/run/pause.h>
 #include <muster/vcpu/run/start_state.h>
 #include <muster/vcpu/trace/event_ring.h>
 
@@ -89,7 +90,12 @@ class Vm {
   // Of the meetings of vCPUs; its defects are 0 whatever happens.
   rendezvous::Counters meeting_counters() const;
 
-  // Makes every Run return StoppedExit, now and from here on.
+  // Has all vCPUs stand still, outside the guest, inside Run or asleep, and the guest's clocks with
+  // them. DeadlineExceeded: the message names those that did not, for instance because their thread
+  // is outside Run, and all go on.
+  absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
+
+  // Makes every Run return StoppedExit, now and from here on; during a Pause, when that ends.
   void Stop();
 
   // Every vCPU, each looked at by its own thread at a moment of its own; those that do not answer

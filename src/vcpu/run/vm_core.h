@@ -14,6 +14,7 @@
 #include <muster/vcpu/kvm/system.h>
 #include <muster/vcpu/kvm/vm_handle.h>
 #include <muster/vcpu/run/clock.h>
+#include <muster/vcpu/run/pause.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm.h>
@@ -41,6 +42,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   const HostTraits& traits() ABSL_LOCKS_EXCLUDED(traits_mutex_);
 
   void Stop();
+  absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
+  absl::Status ResumeClocks(rendezvous::Standstill& standstill, uint64_t host_tsc,
+                            const absl::StatusOr<uint64_t>& kvmclock);
   bool CanNeverRunAgain();
   std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);

@@ -16,9 +16,9 @@ sigset_t SetOf(std::initializer_list<int> numbers) {
 }  // namespace
 
 Signals::Signals() {
-  const sigset_t blocked = SetOf({SIGINT, SIGTERM, SIGQUIT, SIGUSR1});
+  const sigset_t blocked = SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGUSR1});
   pthread_sigmask(SIG_BLOCK, &blocked, &before_);
-  const sigset_t taken = SetOf({SIGINT, SIGTERM, SIGQUIT});
+  const sigset_t taken = SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP});
   fd_ = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
   // A reader of the guest's output that goes away is an error of write(), not a death.
   std::signal(SIGPIPE, SIG_IGN);

@@ -16,7 +16,7 @@ class Signals {
 
   int fd() const { return fd_; }
 
-  // The next one that came: SIGINT, SIGTERM or SIGQUIT.
+  // The next one that came: SIGINT, SIGTERM, SIGQUIT or SIGTSTP.
   std::optional<int> Take();
 
   // From here on SIGINT and SIGTERM end the process as they would without all this.

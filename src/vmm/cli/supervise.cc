@@ -2,6 +2,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <muster/vmm/cli/supervise.h>
 #include <muster/vmm/report/style.h>
@@ -9,11 +10,26 @@
 namespace muster::vmm {
 namespace {
 
+constexpr uint64_t kPauseTimeoutNs = 2'000'000'000;
+
 // Stops the run from outside; the guest's output, whose reader may be what it hangs on, waits for
 // nobody from then on.
 void Stop(Machine& machine, Ending::Kind kind, std::string detail) {
   machine.End({.kind = kind, .detail = std::move(detail)});
   machine.HurryOutput();
+}
+
+// Stops the guest, then the process; when that goes on, so does the guest.
+void StopUntilContinued(Machine& machine) {
+  const absl::Status paused = machine.Pause(kPauseTimeoutNs);
+  if (!paused.ok()) {
+    fmt::print(stderr, "muster: the guest runs on, unpaused: {}\n", std::string(paused.message()));
+  }
+  // What the signal does by itself, but not here and now: SIGTSTP is blocked, and ours.
+  if (paused.ok()) kill(getpid(), SIGSTOP);
+  if (const absl::Status status = machine.Resume(); !status.ok()) {
+    fmt::print(stderr, "muster: the guest's clocks show the pause: {}\n", std::string(status.message()));
+  }
 }
 
 }  // namespace
@@ -40,6 +56,10 @@ void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeo
     }
     machine.Tend();
     while (const std::optional<int> signal = signals.Take()) {
+      if (*signal == SIGTSTP) {
+        if (!machine.ending()) StopUntilContinued(machine);
+        continue;
+      }
       if (*signal == SIGQUIT) {
         if (!machine.ending()) show_report();
         continue;

@@ -10,8 +10,9 @@
 namespace muster::vmm {
 
 // Sees a started machine through: returns when it has ended, by itself, by SIGINT or SIGTERM, or
-// after `timeout_ns`, and all its vCPUs have stopped. On SIGQUIT calls `show_report` and goes on. A
-// second SIGINT or SIGTERM kills the process.
+// after `timeout_ns`, and all its vCPUs have stopped. On SIGQUIT calls `show_report` and goes on.
+// On SIGTSTP the guest stands still and the process stops; after SIGCONT both go on. A second
+// SIGINT or SIGTERM kills the process.
 void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeout_ns,
                const std::function<void()>& show_report);
 

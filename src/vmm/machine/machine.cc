@@ -119,9 +119,24 @@ void Machine::Tend() {
   }
 }
 
+absl::Status Machine::Pause(uint64_t timeout_ns) {
+  absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
+  if (!pause.ok()) return pause.status();
+  pause_ = *std::move(pause);
+  return absl::OkStatus();
+}
+
+absl::Status Machine::Resume() {
+  if (!pause_) return absl::OkStatus();
+  const absl::Status status = pause_->Resume();
+  pause_.reset();
+  return status;
+}
+
 void Machine::Finish() {
   if (joined_) return;
   joined_ = true;
+  (void)Resume();  // or the vCPUs would stand for ever
   for (Cpu& cpu : cpus_) {
     if (cpu.started) pthread_join(cpu.thread, nullptr);
   }

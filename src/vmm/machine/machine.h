@@ -50,6 +50,12 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   // Ends the run from outside; a run that has ended already keeps its ending. Any thread.
   void End(Ending ending) override;
 
+  // Has the vCPUs and their clocks stand still; an error names those that did not within
+  // `timeout_ns`. Both by the thread that calls Tend.
+  absl::Status Pause(uint64_t timeout_ns);
+  // An error: the guest goes on, but finds that time has passed.
+  absl::Status Resume();
+
   // Lets nobody wait any longer for a reader of the guest's output.
   void HurryOutput() { devices_.HurryOutput(); }
 
@@ -115,6 +121,7 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   std::vector<Cpu> cpus_;
   uint64_t start_ns_ = 0;
   bool joined_ = false;
+  std::optional<vcpu::Pause> pause_;
 
   std::atomic<int> live_{0};             // vCPU threads that have not stopped
   std::atomic<bool> all_asleep_{false};  // AllAsleep came, Tend has not looked yet

@@ -31,6 +31,21 @@ void TimerThread::Arm(int cpu, uint64_t deadline_ns) {
   if (place == queue_.begin()) changed_.Signal();
 }
 
+void TimerThread::Hold() {
+  sync::MutexLock lock(mutex_);
+  held_at_.store(NowNs(), std::memory_order_release);
+  changed_.Signal();
+}
+
+void TimerThread::Continue() {
+  sync::MutexLock lock(mutex_);
+  const uint64_t held_at = held_at_.load(std::memory_order_relaxed);
+  if (held_at == kNever) return;
+  behind_.store(sync::Now() - held_at, std::memory_order_relaxed);
+  held_at_.store(kNever, std::memory_order_release);
+  changed_.Signal();
+}
+
 void TimerThread::Main() {
   pthread_setname_np(pthread_self(), "timer");
   for (;;) {
@@ -38,10 +53,10 @@ void TimerThread::Main() {
     {
       sync::MutexLock lock(mutex_);
       while (!stop_ && due < 0) {
-        if (queue_.empty()) {
+        if (queue_.empty() || held_at_.load(std::memory_order_relaxed) != kNever) {
           changed_.Wait(mutex_);
         } else if (const auto [deadline, cpu] = *queue_.begin(); NowNs() < deadline) {
-          changed_.WaitUntil(mutex_, deadline);
+          changed_.WaitUntil(mutex_, deadline + behind_.load(std::memory_order_relaxed));
         } else {
           due = cpu;
           queue_.erase(queue_.begin());

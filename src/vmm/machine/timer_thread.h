@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -13,7 +14,8 @@
 
 namespace muster::vmm {
 
-// The vCPUs' clock: CLOCK_MONOTONIC, and one thread that waits for the earliest of their deadlines.
+// The vCPUs' clock: CLOCK_MONOTONIC less the time for which it was held, and one thread that waits
+// for the earliest of their deadlines.
 class TimerThread : public vcpu::Clock {
  public:
   explicit TimerThread(int cpus);
@@ -23,17 +25,26 @@ class TimerThread : public vcpu::Clock {
   void Start(std::function<void(int cpu)> expired);
   void Stop();
 
-  uint64_t NowNs() override { return sync::Now(); }
+  uint64_t NowNs() override {
+    // Acquire: whoever sees it go on sees by how much it is behind.
+    const uint64_t held_at = held_at_.load(std::memory_order_acquire);
+    if (held_at != kNever) return held_at;
+    return sync::Now() - behind_.load(std::memory_order_relaxed);
+  }
   void Arm(int cpu, uint64_t deadline_ns) override;
+  void Hold() override;
+  void Continue() override;
 
  private:
   void Main();
 
   std::function<void(int)> expired_;
+  std::atomic<uint64_t> held_at_{kNever};  // kNever: it goes
+  std::atomic<uint64_t> behind_{0};        // CLOCK_MONOTONIC, by so much
   std::thread thread_;
   sync::Mutex mutex_;
-  sync::CondVar changed_;                                    // the earliest deadline, or stop_
-  std::vector<uint64_t> deadlines_ ABSL_GUARDED_BY(mutex_);  // by vCPU
+  sync::CondVar changed_;  // the earliest deadline, held_at_ or stop_
+  std::vector<uint64_t> deadlines_ ABSL_GUARDED_BY(mutex_);           // by vCPU
   std::set<std::pair<uint64_t, int>> queue_ ABSL_GUARDED_BY(mutex_);  // those not kNever
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -1,0 +1,89 @@
+#include <x86intrin.h>
+
+#include <muster/rendezvous/standstill.h>
+#include <muster/vcpu/run/pause.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+using rendezvous::Call;
+using rendezvous::Initiator;
+using rendezvous::Outcome;
+using rendezvous::Runs;
+
+struct Pause::State {
+  VmCore& vm;
+  rendezvous::Standstill standstill;
+  uint64_t host_tsc;                  // when the pause began
+  absl::StatusOr<uint64_t> kvmclock;  // at that time
+};
+
+absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
+  const uint64_t deadline = timeout_ns == sync::kNever ? sync::kNever : sync::Now() + timeout_ns;
+  absl::StatusOr<rendezvous::Standstill> standstill =
+      rendezvous_.Stop(rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), deadline);
+  if (!standstill.ok()) return standstill.status();
+  clock_.Hold();
+  return vcpu::Pause(std::make_unique<vcpu::Pause::State>(
+      vcpu::Pause::State{*this, *std::move(standstill), __rdtsc(), handle_.GetClock()}));
+}
+
+absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, uint64_t host_tsc,
+                                  const absl::StatusOr<uint64_t>& kvmclock) {
+  absl::Status status = kvmclock.status();
+  if (status.ok()) status = handle_.SetClock(*kvmclock);
+  const bool tsc = traits().rdtsc_obeys_offset;
+  // All by the same amount, so that the vCPUs' counters stay equal.
+  const uint64_t passed = __rdtsc() - host_tsc;
+  sync::Mutex mutex;
+  const auto go_on = [&](int cpu) {
+    const absl::Status each = core(cpu).GoOnAfterPause(tsc ? passed : 0);
+    sync::MutexLock lock(mutex);
+    status.Update(each);
+  };
+  // Each on a holder of its run lock: those that are awake wait in the standstill.
+  const absl::StatusOr<Outcome> outcome =
+      standstill.Execute(Initiator::Outside(), Call{.targets = standstill.standing(),
+                                                    .function = go_on,
+                                                    .runs = Runs::kAnywhere,
+                                                    .name = "resume"});
+  status.Update(outcome.status());
+  clock_.Continue();
+  return status;
+}
+
+absl::Status VcpuCore::GoOnAfterPause(uint64_t tsc_ticks) {
+  if (tsc_ticks != 0) {
+    const absl::StatusOr<int64_t> offset = handle_.GetTscOffset();
+    if (!offset.ok()) return offset.status();
+    const int64_t moved = *offset - static_cast<int64_t>(tsc_ticks);
+    if (const absl::Status status = handle_.SetTscOffset(moved); !status.ok()) return status;
+    if (tsc_khz_ != 0) tsc_offset_ = moved;
+  }
+  return handle_.NotePause();
+}
+
+Pause::Pause(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Pause::Pause(Pause&& other) noexcept = default;
+
+Pause& Pause::operator=(Pause&& other) noexcept {
+  if (this == &other) return *this;
+  (void)Resume();
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+Pause::~Pause() { (void)Resume(); }
+
+rendezvous::CpuSet Pause::standing() const {
+  return state_ == nullptr ? rendezvous::CpuSet() : state_->standstill.standing();
+}
+
+absl::Status Pause::Resume() {
+  if (state_ == nullptr) return absl::OkStatus();
+  const std::unique_ptr<State> state = std::move(state_);
+  return state->vm.ResumeClocks(state->standstill, state->host_tsc, state->kvmclock);
+  // The standstill ends with `state`.
+}
+
+}  // namespace muster::vcpu

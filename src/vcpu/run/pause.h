@@ -1,0 +1,39 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <cstdint>
+#include <memory>
+
+#include <muster/rendezvous/cpu_set.h>
+
+namespace muster::vcpu {
+
+class VmCore;
+
+// A Vm whose vCPUs stand still, and its clocks with them, until Resume or destruction; from
+// Vm::Pause. Any thread but one inside Run. The Vm outlives it.
+//
+// The guest's timers stand by Clock::Hold. On Resume each vCPU's TSC and KVM's paravirtual clock go
+// on from where they stood, and a guest that uses that clock is told of the pause
+// (KVM_KVMCLOCK_CTRL), so that its watchdogs keep quiet. Where RDTSC obeys no offset
+// (HostTraits::rdtsc_obeys_offset) it has gone on: nothing can be done about that.
+class Pause {
+ public:
+  Pause(Pause&& other) noexcept;
+  Pause& operator=(Pause&& other) noexcept;
+  ~Pause();  // Resume, whose errors are lost
+
+  rendezvous::CpuSet standing() const;
+
+  // Lets the vCPUs go on, whatever it returns: an error is that of setting a clock. Only the first
+  // call does anything.
+  absl::Status Resume();
+
+ private:
+  friend class VmCore;
+  struct State;
+  explicit Pause(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;  // null: resumed
+};
+
+}  // namespace muster::vcpu

@@ -1,0 +1,133 @@
+// The world stands still, and what meets what meanwhile. On real KVM.
+
+#include <atomic>
+#include <cstring>
+#include <poll.h>
+
+#include <catch2/catch.hpp>
+
+#include <muster/vcpu/kvm/host_traits.h>
+
+#include "test_vm.h"
+
+namespace muster::vcpu {
+namespace {
+
+constexpr uint64_t kTenSeconds = 10'000'000'000;
+
+void CheckNoDefect(Vm& vm) {
+  const rendezvous::Counters counters = vm.meeting_counters();
+  CHECK(counters.overruns == 0);
+  CHECK(counters.escapes == 0);
+  CHECK(counters.lost_wakes == 0);
+  CHECK(counters.refused == 0);
+}
+
+TEST_CASE("in a pause no CPU enters the guest and the clock stands, after it all go on") {
+  TestVm t(3);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(ap_counts));
+  t.Start();
+  t.Await("counting", [&] { return t.Word(0x600) > 0; });
+  for (int i = 0; i < 20; ++i) {
+    absl::StatusOr<Pause> pause = t.vm().Pause(kTenSeconds);
+    REQUIRE(pause.ok());
+    CHECK(pause->standing() == rendezvous::CpuSet{0, 1, 2});
+    const uint32_t count = t.Word(0x600);
+    const uint64_t now = t.ClockNs();
+    poll(nullptr, 0, 3);
+    CHECK(t.Word(0x600) == count);
+    CHECK(t.ClockNs() == now);
+    CHECK(pause->Resume().ok());
+    CHECK(pause->standing().Empty());
+    t.Await("counting", [&] { return t.Word(0x600) != count; });
+    CHECK(t.ClockNs() > now);
+  }
+  CHECK(t.vm().meeting_counters().stops == 20);
+  CHECK(t.Look(1).counters.entries == 0);  // asleep all the time: never woken for it
+  CHECK(t.Look(1).counters.parks == 1);
+  CheckNoDefect(t.vm());
+}
+
+TEST_CASE("the TSC goes on after a pause where it stood, if RDTSC obeys its offset") {
+  TestVm t(1);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(tsc_on_demand));
+  t.Start();
+  size_t reads = 0;
+  const auto read = [&] {
+    t.ram()[0x500] = 1;
+    t.AwaitWrites(0x10, ++reads);
+    return uint64_t{t.Word(0x514)} << 32 | t.Word(0x510);
+  };
+  const uint64_t before = read();
+  absl::StatusOr<Pause> pause = t.vm().Pause(kTenSeconds);
+  REQUIRE(pause.ok());
+  const uint64_t begin = __builtin_ia32_rdtsc();
+  const uint64_t until = t.ClockNs();
+  poll(nullptr, 0, 500);
+  const uint64_t passed = __builtin_ia32_rdtsc() - begin;
+  CHECK(t.ClockNs() == until);
+  REQUIRE(pause->Resume().ok());
+  const uint64_t resumed = __builtin_ia32_rdtsc();
+  const uint64_t after = read();
+  // What passed outside the pause, at most.
+  const uint64_t running = (begin - before) + (__builtin_ia32_rdtsc() - resumed);
+  const std::optional<HostTraits> traits = TraitsByModule();
+  if (traits && traits->rdtsc_obeys_offset) {
+    CHECK(after > before);
+    CHECK(after - before < passed + running);
+  } else {
+    CHECK(after - before >= passed);  // nothing can be done about it here
+  }
+}
+
+TEST_CASE("a pause names the CPU whose thread is with its caller, and lets the others go") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
+  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
+  const absl::StatusOr<Pause> pause = t.vm().Pause(20'000'000);
+  CHECK(pause.status().code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(pause.status().message().find("running, in its caller's hands") != std::string::npos);
+}
+
+// From outside and from CPUs at once: calls of each kind, stops, and CPUs that come and go.
+TEST_CASE("pauses while CPUs INIT and start one another let all get through", "[pause-all]") {
+  TestVm t(3);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(cross_init_cpu0));
+  t.Load(0x8000, MUSTER_SNIPPET(cross_init_ap1));
+  t.Load(0x9000, MUSTER_SNIPPET(cross_init_ap2));
+  t.Start();
+  int failed = 0, pauses = 0;
+  while (t.CountWrites(0x10) == 0) {
+    absl::StatusOr<Pause> pause = t.vm().Pause(kTenSeconds);
+    if (!pause.ok() || pause->standing() != rendezvous::CpuSet{0, 1, 2}) ++failed;
+    if (pause.ok() && !pause->Resume().ok()) ++failed;
+    ++pauses;
+    poll(nullptr, 0, 1);
+  }
+  CHECK(failed == 0);
+  CHECK(pauses > 0);
+  t.Await("all CPUs at rest", [&] { return t.vm().CanNeverRunAgain(); });
+  CHECK(t.Look(1).counters.startups == 300);
+  CHECK(t.Look(2).counters.startups == 300);
+  CheckNoDefect(t.vm());
+}
+
+TEST_CASE("a CPU that triple-faults while others are called is taken out", "[die-mid-call]") {
+  for (int i = 0; i < 20; ++i) {
+    TestVm t(4);
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(triple_fault));
+    t.StartAt({.mode = StartState::Mode::kProtected32, .rip = TestVm::kBspCode});
+    int failed = 0;
+    for (bool dead = false; !dead;) {
+      const absl::StatusOr<Pause> pause = t.vm().Pause(kTenSeconds);
+      if (!pause.ok()) ++failed;
+      dead = pause.ok() && !pause->standing().Contains(0);
+    }
+    CHECK(failed == 0);
+    CheckNoDefect(t.vm());
+  }
+}
+
+}  // namespace
+}  // namespace muster::vcpu
