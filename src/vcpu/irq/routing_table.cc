@@ -40,11 +40,6 @@ Identity RoutingTable::identity(int cpu) const {
   return Unpack(entries_[cpu].identity.Load(std::memory_order_acquire));
 }
 
-void RoutingTable::PublishPriority(int cpu, uint8_t ppr) {
-  // Relaxed: arbitration may use any recent value, as on a bus.
-  entries_[cpu].priority.Store(ppr, std::memory_order_relaxed);
-}
-
 CpuSet RoutingTable::Match(const Message& message) const {
   CpuSet matched;
   const auto look_at = [&](uint32_t from, uint32_t to, uint32_t step) {

@@ -23,7 +23,10 @@ class RoutingTable {
   apic::Identity identity(int cpu) const;
 
   // The processor priority, for lowest-priority arbitration; may be stale when it is read.
-  void PublishPriority(int cpu, uint8_t ppr);
+  void PublishPriority(int cpu, uint8_t ppr) {
+    // Relaxed: arbitration may use any recent value, as on a bus.
+    entries_[cpu].priority.Store(ppr, std::memory_order_relaxed);
+  }
 
   // The vCPUs whose APICs `message` names.
   rendezvous::CpuSet Match(const apic::Message& message) const;

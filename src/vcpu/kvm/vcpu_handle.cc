@@ -31,8 +31,6 @@ absl::StatusOr<VcpuHandle> VcpuHandle::Create(const System& system, const VmHand
   return vcpu;
 }
 
-int VcpuHandle::RunOnce() { return ioctl(fd(), KVM_RUN, 0) < 0 ? errno : 0; }
-
 absl::Status VcpuHandle::Ioctl(unsigned long request, const char* name, void* argument) const {
   if (ioctl(fd(), request, argument) < 0) return IoctlError(name, errno, id_);
   return absl::OkStatus();

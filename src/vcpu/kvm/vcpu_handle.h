@@ -2,11 +2,13 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <cerrno>
 #include <cstdint>
 #include <linux/kvm.h>
 #include <memory>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's
 #include <span>
+#include <sys/ioctl.h>
 #include <utility>
 
 #include <muster/vcpu/kvm/fd.h>
@@ -31,7 +33,7 @@ class VcpuHandle {
   const kvm_run& run() const { return *run_; }
 
   // KVM_RUN. Returns 0 where exit_reason is new, else errno; after EINTR exit_reason is stale.
-  int RunOnce();
+  int RunOnce() { return ioctl(fd(), KVM_RUN, 0) < 0 ? errno : 0; }
 
   // The signals blocked during KVM_RUN, in place of the thread's own mask. KVM_SET_SIGNAL_MASK.
   absl::Status SetSignalMask(const sigset_t& blocked);

@@ -93,42 +93,16 @@ void Doorbell::TakeBack() {
   owner_waits_.Store(false, std::memory_order_seq_cst);
 }
 
-bool Doorbell::Claim(pid_t thread) {
-  for (;;) {
-    Execution expected = Execution::kFree;
-    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
+bool Doorbell::ClaimFrom(Execution seen) {
+  while (seen == Execution::kBorrowed) {
+    TakeBack();
+    seen = Execution::kFree;
+    if (execution_.CompareExchange(seen, Execution::kUser, std::memory_order_seq_cst,
                                    std::memory_order_seq_cst)) {
-      // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
-      thread_.Store(thread, std::memory_order_relaxed);
       return true;
     }
-    if (expected != Execution::kBorrowed) return false;
-    TakeBack();
   }
-}
-
-void Doorbell::Release() {
-  execution_.Store(Execution::kFree, std::memory_order_seq_cst);
-  // At most as long as another thread needs for one tgkill.
-  while (kickers_.Load(std::memory_order_seq_cst) != 0) sync::Yield();
-}
-
-bool Doorbell::EnterGuest() {
-  // Relaxed, both: see entries().
-  const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
-  begun_.Store(entry, std::memory_order_relaxed);
-  execution_.Store(Execution::kGuest, std::memory_order_seq_cst);
-  if (requests() == 0) {
-    made_.Store(entry, std::memory_order_relaxed);
-    return true;
-  }
-  execution_.Store(Execution::kUser, std::memory_order_seq_cst);
   return false;
-}
-
-bool Doorbell::LeaveGuest() {
-  execution_.Store(Execution::kUser, std::memory_order_seq_cst);
-  return immediate_exit_.Exchange(0, std::memory_order_seq_cst) != 0;
 }
 
 void Doorbell::ForceExit() {

@@ -62,10 +62,27 @@ class Doorbell {
 
   // ---- the owner's thread ----
 
+  // Those of every entry and exit are inline: after a return from the guest each line of code and
+  // data is far away, and calls between files are lines.
+
   // Enters Run: false when another thread is inside. Waits for a borrower.
-  bool Claim(pid_t thread);
+  bool Claim(pid_t thread) {
+    Execution expected = Execution::kFree;
+    if (!execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
+                                    std::memory_order_seq_cst) &&
+        !ClaimFrom(expected)) {
+      return false;
+    }
+    // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
+    thread_.Store(thread, std::memory_order_relaxed);
+    return true;
+  }
   // Leaves Run. When this returns no kick is on its way to this thread's signal queue.
-  void Release();
+  void Release() {
+    execution_.Store(Execution::kFree, std::memory_order_seq_cst);
+    // At most as long as another thread needs for one tgkill.
+    while (kickers_.Load(std::memory_order_seq_cst) != 0) sync::Yield();
+  }
 
   uint32_t requests() const { return requests_.Load(std::memory_order_seq_cst); }
   // Clears `mask` and returns which of it was set. Everything that its ringers wrote is visible.
@@ -74,9 +91,23 @@ class Doorbell {
   }
 
   // Announces KVM_RUN. False: something was requested; the vCPU has not left user code.
-  bool EnterGuest();
+  bool EnterGuest() {
+    // Relaxed, both: see entries().
+    const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
+    begun_.Store(entry, std::memory_order_relaxed);
+    execution_.Store(Execution::kGuest, std::memory_order_seq_cst);
+    if (requests() == 0) {
+      made_.Store(entry, std::memory_order_relaxed);
+      return true;
+    }
+    execution_.Store(Execution::kUser, std::memory_order_seq_cst);
+    return false;
+  }
   // After KVM_RUN. True when someone kicked: the signal is pending, or about to be.
-  bool LeaveGuest();
+  bool LeaveGuest() {
+    execution_.Store(Execution::kUser, std::memory_order_seq_cst);
+    return immediate_exit_.Exchange(0, std::memory_order_seq_cst) != 0;
+  }
 
   // Makes the next KVM_RUN finish a half-done exit and return EINTR; call ClearForcedExit after.
   // The vCPU stays in user code meanwhile.
@@ -100,6 +131,8 @@ class Doorbell {
   // Sends the signal, unless another ringer has since the last entry.
   void Kick();
   void Unpark();
+  // Claim, where the vCPU was not free but `seen`.
+  bool ClaimFrom(Execution seen);
   // Waits until no other thread acts for this vCPU.
   void TakeBack();
 

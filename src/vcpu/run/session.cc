@@ -1,12 +1,31 @@
+#include <csignal>
 #include <cstring>
 #include <fmt/format.h>
-#include <pthread.h>
-#include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <muster/vcpu/run/session.h>
 
 namespace muster::vcpu {
+namespace {
+
+constexpr SignalSet SetOf(int signal) { return SignalSet{1} << (signal - 1); }
+
+// Returns the mask from before.
+SignalSet ChangeThreadMask(int how, SignalSet set) {
+  SignalSet before = 0;
+  syscall(SYS_rt_sigprocmask, how, &set, &before, sizeof(set));
+  return before;
+}
+
+// Asked for once: a system call for each Run shows. A child of fork() would have its parent's, but
+// it cannot run vCPUs either: KVM binds a VM to the address space that made it.
+pid_t ThisThread() {
+  static thread_local const pid_t id = gettid();
+  return id;
+}
+
+}  // namespace
 
 void SwallowKick(int kick_signal) {
   sigset_t set;
@@ -19,34 +38,38 @@ void SwallowKick(int kick_signal) {
 }
 
 RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, int kick_signal,
-                       sigset_t& guest_mask)
-    : doorbell_(doorbell), kick_signal_(kick_signal), kicks_before_(doorbell.kicks()) {
-  if (!doorbell_.Claim(gettid())) {
+                       SignalSet& guest_mask)
+    : doorbell_(doorbell),
+      kick_signal_(kick_signal),
+      kicks_before_(doorbell.kicks()),
+      claimed_(doorbell.Claim(ThisThread())) {
+  if (!claimed_) {
     status_ = absl::FailedPreconditionError(
         fmt::format("vCPU {}: Run called while another thread is inside it", handle.id()));
     return;
   }
-  sigset_t kick;
-  sigemptyset(&kick);
-  sigaddset(&kick, kick_signal_);
-  pthread_sigmask(SIG_BLOCK, &kick, &thread_mask_);
+  const SignalSet kick = SetOf(kick_signal_);
+  thread_mask_ = ChangeThreadMask(SIG_BLOCK, kick);
 
   // During KVM_RUN the thread's own mask holds, but for the kick. The ioctl costs as much as an
   // exit on some hosts, so it is made only where that mask has changed since the last Run.
-  sigset_t wanted = thread_mask_;
-  sigdelset(&wanted, kick_signal_);
-  if (memcmp(&wanted, &guest_mask, sizeof(wanted)) != 0) {
-    status_ = handle.SetSignalMask(wanted);
+  const SignalSet wanted = thread_mask_ & ~kick;
+  if (wanted != guest_mask) {
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    std::memcpy(&blocked, &wanted, sizeof(wanted));
+    status_ = handle.SetSignalMask(blocked);
     if (status_.ok()) guest_mask = wanted;
   }
 }
 
 RunSession::~RunSession() {
-  if (absl::IsFailedPrecondition(status_)) return;  // the run lock is another's
+  if (!claimed_) return;  // the run lock is another's
   doorbell_.Release();
   // Every kick since this began has been sent: one may be left in the queue.
   if (doorbell_.kicks() != kicks_before_) SwallowKick(kick_signal_);
-  pthread_sigmask(SIG_SETMASK, &thread_mask_, nullptr);
+  // Where the caller keeps the kick blocked nothing has changed, and a system call is saved.
+  if ((thread_mask_ & SetOf(kick_signal_)) == 0) ChangeThreadMask(SIG_SETMASK, thread_mask_);
 }
 
 }  // namespace muster::vcpu

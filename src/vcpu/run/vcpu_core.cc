@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
-#include <muster/vcpu/run/session.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -20,7 +19,6 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
       state_(cpu == 0 ? RunState::kRunning : RunState::kWaitForSipi),
       reset_(cpu == 0 ? Reset::kPowerUp : Reset::kNone),
       ring_(config.trace_events) {
-  sigfillset(&guest_mask_);  // differs from every thread's, in that the kick is blocked
   run().kvm_valid_regs = KVM_SYNC_X86_EVENTS;
   // So that a report has a RIP; a small cost where KVM does not emulate.
   if (config.observer != nullptr) run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
@@ -203,8 +201,8 @@ bool VcpuCore::Move(RunEvent event) {
   return true;
 }
 
-void VcpuCore::Trace(EventKind kind, uint64_t a, uint64_t b) {
-  if (ring_.enabled()) ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b);
+void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
+  ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b);
 }
 
 Exit VcpuCore::Fail(absl::Status status) {

@@ -3,7 +3,6 @@
 #include <absl/status/status.h>
 #include <cstdint>
 #include <optional>
-#include <signal.h>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/run/run_state.h>
+#include <muster/vcpu/run/session.h>
 #include <muster/vcpu/run/start_state.h>
 #include <muster/vcpu/run/stepper.h>
 #include <muster/vcpu/trace/event_ring.h>
@@ -85,7 +85,11 @@ class VcpuCore {
   bool bootstrap() const { return cpu_ == 0; }
   kvm_run& run() { return handle_.run(); }
   apic::Now Now();
-  void Trace(EventKind kind, uint64_t a = 0, uint64_t b = 0);
+  // Inline: off, it is one branch.
+  void Trace(EventKind kind, uint64_t a = 0, uint64_t b = 0) {
+    if (ring_.enabled()) Record(kind, a, b);
+  }
+  void Record(EventKind kind, uint64_t a, uint64_t b);
   bool Move(RunEvent event);
   Exit Fail(absl::Status status);
   Exit Fault(GuestFaultExit::Kind kind, uint64_t detail, std::span<const uint8_t> bytes = {});
@@ -144,7 +148,8 @@ class VcpuCore {
   };
   static constexpr uint64_t kNoRip = UINT64_MAX;
   Trail trail_;
-  sigset_t guest_mask_;  // that KVM_RUN has now
+  // That KVM_RUN has now. At first it differs from every thread's, in that the kick is blocked.
+  SignalSet guest_mask_ = ~SignalSet{0};
 
   apic::Lapic lapic_;
   RunState state_;
