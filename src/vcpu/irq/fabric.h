@@ -53,9 +53,9 @@ class Fabric {
 
   // By the owner of vCPU `source`.
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
-  // What a device writes to the address of an MSI. Any thread.
-  absl::Status SendMessage(const apic::Message& message) {
-    return Send(Origin{}, message, table_.Match(message));
+  // What a device writes to the address of an MSI. By the owner of vCPU `source`, or kOutside.
+  absl::Status SendMessage(int source, const apic::Message& message) {
+    return Send(Origin{.kind = Origin::Kind::kMsi, .cpu = source}, message, table_.Match(message));
   }
 
   // For SharedIoApic: what a pin sends, and the meeting after which no message of `before` is on

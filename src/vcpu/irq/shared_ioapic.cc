@@ -45,8 +45,8 @@ absl::Status SharedIoApic::Evaluate(int source, unsigned pin) {
   return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.Evaluate(pin); });
 }
 
-absl::Status SharedIoApic::SetLine(unsigned pin, bool asserted) {
-  return Apply(kOutside, [=](apic::IoApic& ioapic) { return ioapic.SetLine(pin, asserted); });
+absl::Status SharedIoApic::SetLine(int source, unsigned pin, bool asserted) {
+  return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.SetLine(pin, asserted); });
 }
 
 void SharedIoApic::Read(uint32_t offset, std::span<uint8_t> data) {

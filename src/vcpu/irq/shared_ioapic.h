@@ -21,8 +21,9 @@ class SharedIoApic {
   SharedIoApic(const apic::IoApicConfig& config, Fabric& fabric)
       : fabric_(fabric), ioapic_(config) {}
 
-  // Errors are those of a meeting: of an INIT that a pin sends, or of a change of routing.
-  absl::Status SetLine(unsigned pin, bool asserted) ABSL_LOCKS_EXCLUDED(mutex_);
+  // By the owner of vCPU `source`, or by nobody: kOutside. Errors are those of a meeting: of an
+  // INIT that a pin sends, or of a change of routing.
+  absl::Status SetLine(int source, unsigned pin, bool asserted) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Read(uint32_t offset, std::span<uint8_t> data) ABSL_LOCKS_EXCLUDED(mutex_);
   // By the owner of vCPU `source`. When this returns, no message of an entry that it changed is on

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <absl/status/status.h>
 #include <vector>
 
+#include <muster/apic/message.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/run/start_state.h>
 #include <muster/vcpu/trace/event_ring.h>
 
 namespace muster::vcpu {
@@ -22,6 +25,16 @@ class Vcpu {
   // best always the same: on some hosts KVM charges milliseconds for a change. After a
   // GuestFaultExit, a HostErrorExit or a StoppedExit the vCPU does not run again.
   Exit Run();
+
+  // Vm::SendMessage and Vm::SetLine for devices that serve an exit of this vCPU, on the thread that
+  // runs it and between two Runs. From there the Vm's own would wait for this very thread where
+  // they send an INIT; after these the vCPU has it before it executes another instruction.
+  absl::Status SendMessage(const apic::Message& message);
+  absl::Status SetLine(unsigned pin, bool asserted);
+
+  // Between two Runs as well: the bootstrap processor begins anew at `start` with its local APIC as
+  // firmware leaves it, whatever it was doing. InvalidArgument for another vCPU.
+  absl::Status StartAgain(const StartState& start);
 
   // The vCPU as it stands, and its last events. Only while no thread is inside Run.
   Inspection Inspect();

@@ -56,6 +56,31 @@ Exit VcpuCore::Run() {
   }
 }
 
+absl::Status VcpuCore::Send(const apic::Message& message) {
+  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  if (!session.status().ok()) return session.status();
+  return vm_.fabric().SendMessage(cpu_, message);
+}
+
+absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
+  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  if (!session.status().ok()) return session.status();
+  return vm_.SetLine(cpu_, pin, asserted);
+}
+
+absl::Status VcpuCore::StartAgain(const StartState& start) {
+  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  if (!session.status().ok()) return session.status();
+  if (!bootstrap()) {
+    return absl::InvalidArgumentError(
+        fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
+  }
+  AsFirmwareLeaves(vm_.x2apic());
+  ArmTimer();
+  SetStart(start);
+  return absl::OkStatus();
+}
+
 // Entry n of the guest and the exit that ends it.
 std::optional<Exit> VcpuCore::EnterOnce() {
   if (reset_ != Reset::kNone) {

@@ -38,6 +38,10 @@ class VcpuCore {
 
   // ---- the thread that drives the vCPU ----
   Exit Run();
+  // See Vcpu.
+  absl::Status Send(const apic::Message& message);
+  absl::Status SetLine(unsigned pin, bool asserted);
+  absl::Status StartAgain(const StartState& start);
 
   // ---- any thread ----
   void Post(uint8_t vector, apic::TriggerMode trigger);

@@ -35,14 +35,10 @@ MemorySlots& Vm::memory() { return core_->memory(); }
 void Vm::SetStart(const StartState& start) { core_->core(0).SetStart(start); }
 void Vm::TimerExpired(int cpu) { core_->core(cpu).doorbell().Ring(kRequestTimer); }
 absl::Status Vm::SendMessage(const apic::Message& message) {
-  return core_->fabric().SendMessage(message);
+  return core_->fabric().SendMessage(kOutside, message);
 }
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
-  if (const unsigned pins = core_->ioapic_pins(); pin >= pins) {
-    return absl::InvalidArgumentError(
-        fmt::format("line {}: the I/O APIC has pins 0 to {}", pin, pins - 1));
-  }
-  return core_->fabric().ioapic().SetLine(pin, asserted);
+  return core_->SetLine(kOutside, pin, asserted);
 }
 apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
@@ -57,6 +53,9 @@ void Vm::SetIdleObserver(IdleObserver* observer) { core_->SetIdleObserver(observ
 
 int Vcpu::index() const { return core_->cpu(); }
 Exit Vcpu::Run() { return core_->Run(); }
+absl::Status Vcpu::SendMessage(const apic::Message& message) { return core_->Send(message); }
+absl::Status Vcpu::SetLine(unsigned pin, bool asserted) { return core_->SetLine(pin, asserted); }
+absl::Status Vcpu::StartAgain(const StartState& start) { return core_->StartAgain(start); }
 Inspection Vcpu::Inspect() { return core_->Inspect(); }
 std::vector<Event> Vcpu::Events() const { return core_->Events(); }
 

@@ -49,8 +49,15 @@ absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   return handle;
 }
 
+absl::Status VmCore::SetLine(int source, unsigned pin, bool asserted) {
+  if (const unsigned pins = config_.ioapic.pins; pin >= pins) {
+    return absl::InvalidArgumentError(
+        fmt::format("line {}: the I/O APIC has pins 0 to {}", pin, pins - 1));
+  }
+  return fabric_.ioapic().SetLine(source, pin, asserted);
+}
+
 absl::Status VmCore::AddVcpus() {
-  const bool x2apic = config_.x2apic || config_.cpus > 255;
   for (int cpu = 0; cpu < config_.cpus; ++cpu) {
     uint32_t signature = 0;
     absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
@@ -67,7 +74,7 @@ absl::Status VmCore::AddVcpus() {
     if (config_.tsc_deadline) {
       if (const absl::Status status = cores_.back()->ReadTsc(); !status.ok()) return status;
     }
-    cores_.back()->AsFirmwareLeaves(x2apic);
+    cores_.back()->AsFirmwareLeaves(x2apic());
     if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
   }
   return absl::OkStatus();

@@ -30,7 +30,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status AddVcpus();
 
   int cpus() const { return config_.cpus; }
-  unsigned ioapic_pins() const { return config_.ioapic.pins; }
+  // Where vCPUs begin in x2APIC mode.
+  bool x2apic() const { return config_.x2apic || config_.cpus > 255; }
   VcpuCore& core(int cpu) { return *cores_[static_cast<size_t>(cpu)]; }
   Vcpu& vcpu(int cpu) { return vcpus_[static_cast<size_t>(cpu)]; }
   Clock& clock() { return clock_; }
@@ -40,6 +41,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
 
   // What this KVM does, found out when the first vCPU asks.
   const HostTraits& traits() ABSL_LOCKS_EXCLUDED(traits_mutex_);
+
+  // By the owner of vCPU `source`, or kOutside.
+  absl::Status SetLine(int source, unsigned pin, bool asserted);
 
   void Stop();
   absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
