@@ -3,6 +3,7 @@
 #include <string>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -23,11 +24,21 @@ class Collected : public ByteSink {
   std::vector<std::string> writes;
 };
 
+// Remembers what the lines were set to, as "4+" and "4-".
+struct Lines : IrqSink {
+  void SetLine(unsigned line, bool asserted) override {
+    log += std::to_string(line) + (asserted ? "+ " : "- ");
+  }
+  std::string Take() { return std::exchange(log, {}); }
+  std::string log;
+};
+
 struct Console {
   Collected sink;
   int unfinished = 0;
   LineBuffer buffer{sink, [this] { ++unfinished; }};
-  Uart uart{buffer};
+  Lines lines;
+  Uart uart{buffer, lines};
 
   void Out(uint16_t offset, uint8_t value) { uart.Write(offset, 1, value); }
   uint32_t In(uint16_t offset) { return uart.Read(offset, 1); }
@@ -148,6 +159,7 @@ TEST_CASE("IIR shows the FIFOs, and the empty transmitter once") {
 TEST_CASE("loopback receives what is sent, with overrun, and shows MCR in MSR") {
   Console console;
   console.Out(4, 0x10);
+  CHECK(console.In(6) == 0x0b);  // the lines have fallen
   CHECK(console.In(6) == 0);
   console.Out(0, 'a');
   CHECK((console.In(5) & 1) == 1);
@@ -160,7 +172,105 @@ TEST_CASE("loopback receives what is sent, with overrun, and shows MCR in MSR") 
   CHECK(console.In(0) == 'c');
   CHECK(console.sink.writes.empty());
   console.Out(4, 0x1a);
-  CHECK(console.In(6) == 0x90);  // CTS of RTS, DCD of OUT2
+  CHECK(console.In(6) == 0x99);  // CTS of RTS, DCD of OUT2, and that they changed
+  CHECK(console.In(6) == 0x90);
+}
+
+TEST_CASE("an empty transmitter interrupts anew after each byte, until IIR has been read") {
+  Console console;
+  console.Out(1, 0x02);
+  CHECK(console.lines.Take() == "4+ ");
+  CHECK(console.In(2) == 0x02);
+  CHECK(console.lines.Take() == "4- ");
+  console.Out(0, 'x');
+  CHECK(console.lines.Take() == "4+ ");
+  console.Out(0, 'y');
+  CHECK(console.lines.Take() == "4- 4+ ");  // an edge for each
+  console.Out(1, 0);
+  CHECK(console.lines.Take() == "4- ");
+}
+
+std::span<const uint8_t> Bytes(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+TEST_CASE("nothing is received before the guest has looked for input") {
+  Console console;
+  int room = 0;
+  console.uart.SetRoomObserver([&room] { ++room; });
+  CHECK(console.uart.Receive(Bytes("a")) == 0);
+  console.Out(2, 0x01);
+  CHECK((console.In(5) & 1) == 0);
+  CHECK(room > 0);
+  CHECK(console.uart.Receive(Bytes("a")) == 1);
+  CHECK(console.In(0) == 'a');
+}
+
+TEST_CASE("received bytes interrupt at the trigger level, and below it by timeout") {
+  Console console;
+  console.Out(2, 0x81);  // eight
+  console.Out(1, 0x01);
+  CHECK(console.uart.InterruptsOnReceipt());
+  CHECK(console.uart.Receive(Bytes("abc")) == 3);
+  CHECK(console.lines.Take() == "4+ ");
+  CHECK(console.In(2) == 0xcc);
+  CHECK(console.uart.Receive(Bytes("defgh")) == 5);
+  CHECK(console.In(2) == 0xc4);
+  for (char c : std::string("abcdefgh")) CHECK(console.In(0) == static_cast<uint8_t>(c));
+  CHECK(console.lines.Take() == "4- ");
+  CHECK(console.In(2) == 0xc1);
+}
+
+TEST_CASE("no more is received than there is room for, and in loopback nothing") {
+  Console console;
+  console.In(5);
+  CHECK(console.uart.Receive(Bytes("ab")) == 1);
+  console.In(0);
+  console.Out(2, 0x01);
+  CHECK(console.uart.Receive(Bytes("0123456789abcdefgh")) == 16);
+  CHECK((console.In(5) & 2) == 0);  // no overrun
+  console.Out(2, 0x03);
+  console.Out(4, 0x10);
+  CHECK(console.uart.Receive(Bytes("a")) == 0);
+  console.Out(4, 0x00);
+  CHECK(console.uart.Receive(Bytes("a")) == 1);
+}
+
+TEST_CASE("of several causes IIR names the one of the highest priority") {
+  Console console;
+  console.Out(1, 0x0f);
+  console.Out(4, 0x13);  // loopback; the modem lines change
+  console.Out(0, 'a');
+  console.Out(0, 'b');
+  CHECK(console.In(2) == 0x06);  // overrun
+  console.In(5);
+  CHECK(console.In(2) == 0x04);
+  console.In(0);
+  CHECK(console.In(2) == 0x02);
+  CHECK(console.In(2) == 0x00);
+  console.In(6);
+  CHECK(console.In(2) == 0x01);
+  CHECK(console.lines.Take() == "4+ 4- ");  // one after the other, never low between
+}
+
+TEST_CASE("a line's every change is driven, also one that is said while another is being driven") {
+  struct Reentrant : IrqSink {
+    void SetLine(unsigned, bool asserted) override {
+      log += asserted ? '+' : '-';
+      if (log.size() > 1) return;
+      line->Want(false);
+      line->Want(true);
+      line->Drive();
+    }
+    IrqLine* line = nullptr;
+    std::string log;
+  } sink;
+  IrqLine line(sink, 4);
+  sink.line = &line;
+  line.Want(true);
+  line.Want(true);
+  line.Drive();
+  CHECK(sink.log == "+-+");
 }
 
 TEST_CASE("with FIFOs sixteen bytes are kept and the next is lost") {

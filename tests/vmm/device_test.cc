@@ -3,12 +3,16 @@
 
 #include <catch2/catch.hpp>
 
+#include <muster/vmm/device/bochs_shutdown.h>
+#include <muster/vmm/device/cmos.h>
+#include <muster/vmm/device/crtc.h>
 #include <muster/vmm/device/debug_console.h>
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
+#include <muster/vmm/device/test_device.h>
 
 namespace muster::vmm {
 namespace {
@@ -18,8 +22,10 @@ class FirstEnding : public RunControl {
   void End(Ending ending) override {
     if (!ending_) ending_ = ending;
   }
+  void SoftReset() override { ++soft_resets; }
   std::string Word() const { return ending_ ? ToString(ending_->kind) : "none"; }
   const std::optional<Ending>& get() const { return ending_; }
+  int soft_resets = 0;
 
  private:
   std::optional<Ending> ending_;
@@ -106,30 +112,120 @@ TEST_CASE("only SLP_EN with sleep type 0 powers off") {
   CHECK(upper.Word() == "power-off");
 }
 
-TEST_CASE("each reset port resets on its own value alone") {
-  FirstEnding ending;
-  KeyboardReset keyboard(ending);
-  keyboard.Write(0, 1, 0xd1);
-  CHECK(ending.Word() == "none");
-  CHECK((keyboard.Read(0, 1) & 2) == 0);
-  keyboard.Write(0, 1, 0xfe);
-  CHECK(ending.Word() == "reset");
+TEST_CASE("each reset port resets the processors on its own value alone") {
+  FirstEnding keyboard;
+  KeyboardReset port64(keyboard);
+  port64.Write(0, 1, 0xd1);
+  CHECK(keyboard.soft_resets == 0);
+  CHECK((port64.Read(0, 1) & 2) == 0);
+  port64.Write(0, 1, 0xfe);
+  CHECK(keyboard.soft_resets == 1);
 
   FirstEnding system;
   SystemControlA port92(system);
   CHECK(port92.Read(0, 1) == 2);
   port92.Write(0, 1, 0);
-  CHECK(system.Word() == "none");
+  CHECK(system.soft_resets == 0);
   port92.Write(0, 1, 3);
-  CHECK(system.Word() == "reset");
+  CHECK(system.soft_resets == 1);
+  CHECK(port92.Read(0, 1) == 2);
+  port92.Write(0, 1, 3);
+  CHECK(system.soft_resets == 2);
 
   FirstEnding control;
   ResetControl cf9(control);
   cf9.Write(0, 1, 2);
-  CHECK(control.Word() == "none");
+  CHECK(control.soft_resets == 0);
   CHECK(cf9.Read(0, 1) == 2);
-  cf9.Write(0, 1, 6);
-  CHECK(control.Word() == "reset");
+  cf9.Write(0, 1, 4);
+  CHECK(control.soft_resets == 1);
+  for (const FirstEnding* ending : {&keyboard, &system, &control}) CHECK(ending->Word() == "none");
+}
+
+TEST_CASE("0xcf9 with bits 1 and 2 resets the machine, which ends the run") {
+  FirstEnding ending;
+  ResetControl(ending).Write(0, 1, 6);
+  CHECK(ending.Word() == "reset");
+  CHECK(ending.soft_resets == 0);
+}
+
+TEST_CASE("\"Shutdown\" to port 0x8900 powers off, wherever the word begins") {
+  FirstEnding ending;
+  BochsShutdown device(ending);
+  for (char c : std::string("SShuShutdow")) device.Write(0, 1, static_cast<uint8_t>(c));
+  CHECK(ending.Word() == "none");
+  device.Write(0, 1, 'n');
+  CHECK(ending.Word() == "power-off");
+}
+
+TEST_CASE("the CRT controller gives back what was written, register by register") {
+  Crtc crtc;
+  crtc.Write(0, 1, 14);
+  crtc.Write(1, 1, 0x12);
+  crtc.Write(0, 1, 15);
+  crtc.Write(1, 1, 0x34);
+  CHECK(crtc.Read(0, 1) == 15);
+  CHECK(crtc.Read(1, 1) == 0x34);
+  crtc.Write(0, 1, 14);
+  CHECK(crtc.Read(1, 1) == 0x12);
+}
+
+TEST_CASE("the test device sets the line of each port, that of the timer on pin 2") {
+  struct Lines : IrqSink {
+    void SetLine(unsigned line, bool asserted) override {
+      log += std::to_string(line) + (asserted ? "+ " : "- ");
+    }
+    std::string log;
+  } lines;
+  TestLines device(lines);
+  device.Write(9, 1, 1);
+  device.Write(9, 1, 0);
+  device.Write(23, 1, 0xff);
+  device.Write(0, 1, 1);
+  CHECK(lines.log == "9+ 9- 23+ 2+ ");
+}
+
+TEST_CASE("the test device's bytes give back what was written, in any width") {
+  PortBus bus;
+  TestBytes device;
+  bus.Attach(TestBytes::kPort, TestBytes::kPorts, PortBus::Width::kBytes, device);
+  bus.Write(0xe0, 4, 0x12345678);
+  CHECK(bus.Read(0xe0, 4) == 0x12345678);
+  CHECK(bus.Read(0xe1, 1) == 0x56);
+  bus.Write(0xe2, 2, 0xabcd);
+  CHECK(bus.Read(0xe0, 4) == 0xabcd5678);
+}
+
+uint32_t ReadCmos(Cmos& cmos, uint8_t index) {
+  cmos.Write(0, 1, index);
+  return cmos.Read(1, 1);
+}
+
+TEST_CASE("CMOS tells the RAM, and keeps the shutdown status") {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  Cmos cmos(3072 * kMib, 5120 * kMib);
+  const auto word = [&cmos](uint8_t index) {
+    return ReadCmos(cmos, index) | ReadCmos(cmos, static_cast<uint8_t>(index + 1)) << 8;
+  };
+  CHECK(word(0x15) == 640);
+  CHECK(word(0x17) == 0xffff);
+  CHECK(word(0x34) == (3072 - 16) * 16);
+  CHECK(word(0x5b) == (5120 * 16 & 0xffff));
+  CHECK(ReadCmos(cmos, 0x5d) == (5120 * 16) >> 16);
+  CHECK(ReadCmos(cmos, 0x0f) == 0);
+  cmos.Write(0, 1, 0x8f);  // with NMIs masked
+  cmos.Write(1, 1, 0x0a);
+  CHECK(ReadCmos(cmos, 0x0f) == 0x0a);
+}
+
+TEST_CASE("the clock is the host's in UTC, in BCD, with no update in progress") {
+  Cmos cmos(1 << 20, 0, [] { return std::time_t{951867309}; });  // Tue Feb 29 2000 23:35:09
+  const int expected[][2] = {{0, 0x09}, {2, 0x35}, {4, 0x23},    {6, 3},   {7, 0x29},
+                             {8, 0x02}, {9, 0x00}, {0x32, 0x20}, {0xb, 2}, {0xd, 0x80}};
+  for (const auto& [index, value] : expected) {
+    CHECK(ReadCmos(cmos, static_cast<uint8_t>(index)) == static_cast<uint32_t>(value));
+  }
+  CHECK((ReadCmos(cmos, 0xa) & 0x80) == 0);
 }
 
 std::vector<uint8_t> ReadKey(FwCfg& device, uint16_t key, int count) {
@@ -146,6 +242,7 @@ TEST_CASE("fw_cfg tells what it is, the RAM and the CPUs, and zeros for the rest
   CHECK(ReadKey(device, 1, 4) == Bytes{1, 0, 0, 0});
   CHECK(ReadKey(device, 3, 8) == Bytes{0, 0, 0, 0x40, 1, 0, 0, 0});
   CHECK(ReadKey(device, 5, 2) == Bytes{0x2c, 1});
+  CHECK(ReadKey(device, 0x11, 8) == Bytes{0, 0, 0, 0x40, 1, 0, 0, 0});
   CHECK(ReadKey(device, 0xf, 2) == Bytes{0x2c, 1});
   CHECK(ReadKey(device, 0x8000, 3) == Bytes{0, 0, 0});
   CHECK(ReadKey(device, 0, 1) == Bytes{'Q'});  // selecting begins anew

@@ -21,7 +21,7 @@ constexpr uint64_t kRam = uint64_t{16} << 20;
 GuestMemory Ram(uint64_t bytes = kRam) { return *GuestMemory::Create(bytes); }
 
 absl::StatusOr<LoadedImage> Load(const std::vector<uint8_t>& bytes, GuestMemory& memory) {
-  return LoadImage({ImageBytes("img", bytes), "", std::nullopt}, memory);
+  return LoadImage({ImageBytes("img", bytes), ""}, memory);
 }
 
 std::string Refusal(const std::vector<uint8_t>& bytes, uint64_t ram = kRam) {
@@ -152,7 +152,7 @@ TEST_CASE("the memory map holds all RAM, below the hole and above") {
   const auto loaded = Load(bytes, memory);
   REQUIRE(loaded.ok());
   const uint64_t rbx = loaded->start.rbx;
-  CHECK(Info(memory, rbx, 1) == 640);
+  CHECK(Info(memory, rbx, 1) == 639);
   CHECK(Info(memory, rbx, 2) == 3 * 1024 * 1024 - 1024);
   uint64_t available = 0;
   uint64_t previous_end = 0;
@@ -163,7 +163,7 @@ TEST_CASE("the memory map holds all RAM, below the hole and above") {
     previous_end = base + size;
     if (Peek<uint32_t>(memory, at + 20) == 1) available += size;
   }
-  CHECK(available == (uint64_t{5} << 30) - (0x100000 - 0xa0000));
+  CHECK(available == (uint64_t{5} << 30) - (0x100000 - 0x9fc00));
   CHECK(previous_end == uint64_t{6} << 30);
 }
 
@@ -193,6 +193,77 @@ std::vector<uint8_t> AddressImage(std::vector<uint32_t> addresses) {
   Append(bytes, MultibootHeaderBytes(0x10000, addresses));
   Append(bytes, {0xfa, 0xf4});
   return bytes;
+}
+
+absl::StatusOr<LoadedImage> LoadFlat(const std::vector<uint8_t>& bytes, uint64_t address,
+                                     GuestMemory& memory) {
+  return LoadImage({.image = ImageBytes("img", bytes), .arguments = "a", .flat = address}, memory);
+}
+
+TEST_CASE("a flat image starts at its first byte, below 1 MiB in real mode") {
+  const std::vector<uint8_t> bytes = GoodImage().Build();  // what is in it does not matter
+  struct Case {
+    uint64_t address;
+    Mode mode;
+    uint64_t rsp;
+  };
+  for (const Case& c : {Case{0, Mode::kReal, 0xfff0}, Case{0x7c00, Mode::kReal, 0x7c00},
+                        Case{0x10000, Mode::kReal, 0xfff0}, Case{0x100000, Mode::kProtected32, 0},
+                        Case{0x200000, Mode::kProtected32, 0}}) {
+    GuestMemory memory = Ram();
+    const auto loaded = LoadFlat(bytes, c.address, memory);
+    REQUIRE(loaded.ok());
+    CHECK(loaded->start.mode == c.mode);
+    CHECK(loaded->start.rip == c.address);
+    CHECK(loaded->start.rsp == c.rsp);
+    CHECK(Peek<uint32_t>(memory, c.address) == 0x464c457f);
+    CHECK(PeekString(memory, Info(memory, loaded->start.rbx, 4)) == "img a");
+  }
+}
+
+TEST_CASE("a flat image that does not fit is refused") {
+  GuestMemory memory = Ram(uint64_t{1} << 20);
+  const std::vector<uint8_t> bytes(0x1001, 0x90);
+  CHECK(LoadFlat(bytes, 0xff000, memory).status().message() ==
+        "img: offset 0x0: 0x1001 bytes at 0xff000 do not lie in guest memory, which ends at "
+        "0x100000; give more with --memory");
+  CHECK_FALSE(LoadFlat(bytes, UINT64_MAX, memory).ok());
+}
+
+TEST_CASE("boot information keeps clear of the firmware's memory below 1 MiB") {
+  GuestMemory memory = Ram();
+  const std::vector<uint8_t> bytes(16, 0x90), initrd(512 * 1024, 1);
+  const auto loaded = LoadImage({.image = ImageBytes("img", bytes),
+                                 .arguments = {},
+                                 .initrd = ImageBytes("disk", initrd),
+                                 .flat = 0x7c00},
+                                memory);
+  REQUIRE(loaded.ok());
+  const uint32_t module = Info(memory, loaded->start.rbx, 6);
+  const auto start = Peek<uint32_t>(memory, module), end = Peek<uint32_t>(memory, module + 4);
+  CHECK((end <= 0x9fc00 || start >= 0x100000));
+  const std::vector<uint8_t> larger(700 * 1024, 1);
+  const auto above = LoadImage({.image = ImageBytes("img", bytes),
+                                .arguments = {},
+                                .initrd = ImageBytes("disk", larger),
+                                .flat = 0x7c00},
+                               memory);
+  REQUIRE(above.ok());
+  CHECK(Peek<uint32_t>(memory, Info(memory, above->start.rbx, 6)) == 0x100000);
+}
+
+TEST_CASE("loading again puts zeros where the image has them") {
+  const std::vector<uint8_t> bytes = GoodImage().Build();
+  GuestMemory memory = Ram();
+  LoadRequest request{.image = ImageBytes("img", bytes), .arguments = {}};
+  REQUIRE(LoadImage(request, memory).ok());
+  REQUIRE(memory.WriteValue(0x102000, uint32_t{9}).ok());
+  REQUIRE(memory.WriteValue(0x104ffc, uint32_t{9}).ok());
+  REQUIRE(memory.WriteValue(0x105000, uint32_t{9}).ok());
+  request.again = true;
+  REQUIRE(LoadImage(request, memory).ok());
+  CHECK(Peek<uint32_t>(memory, 0x102000) == 0x04030201);
+  CHECK(Peek<uint32_t>(memory, 0x104ffc) == 0);
 }
 
 TEST_CASE("Multiboot address fields load a file that is no ELF") {

@@ -26,7 +26,13 @@ void Pipe(int ends[2]) {
 
 Process::Process(const std::vector<std::string>& arguments, const Options& options)
     : read_stdout_(options.read_stdout) {
-  int out[2], err[2];
+  int in[2], out[2], err[2];
+  Pipe(in);
+  if (write(in[1], options.input.data(), options.input.size()) !=
+      static_cast<ssize_t>(options.input.size())) {
+    throw std::runtime_error("write");
+  }
+  close(in[1]);
   Pipe(out);
   Pipe(err);
   if (!read_stdout_) fcntl(out[1], F_SETPIPE_SZ, kSmallPipe);
@@ -35,8 +41,7 @@ Process::Process(const std::vector<std::string>& arguments, const Options& optio
   argv.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
-    const int null = open("/dev/null", O_RDONLY);
-    dup2(null, STDIN_FILENO);
+    dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     dup2(err[1], STDERR_FILENO);
     for (const std::string& variable : options.environment) {
@@ -46,6 +51,7 @@ Process::Process(const std::vector<std::string>& arguments, const Options& optio
     execv(argv[0], argv.data());
     _exit(127);
   }
+  close(in[0]);
   close(out[1]);
   close(err[1]);
   out_fd_ = out[0];

@@ -6,13 +6,14 @@
 
 namespace muster::vmm::testing {
 
-// Another program, run with pipes on its output. Its standard input is at its end at once.
+// Another program, run with pipes on its input and output.
 class Process {
  public:
   struct Options {
-    std::vector<std::string> environment;  // NAME=value, added to this process' own
-    uid_t uid = 0;                         // other than 0: become this user
-    bool read_stdout = true;               // false: the pipe, of a page, is left to fill up
+    std::vector<std::string> environment = {};  // NAME=value, added to this process' own
+    uid_t uid = 0;                              // other than 0: become this user
+    bool read_stdout = true;                    // false: the pipe, of a page, is left to fill up
+    std::string input = {};                     // its standard input, less than a pipe holds
   };
   struct Result {
     int status;  // exit status, or 128 and the signal

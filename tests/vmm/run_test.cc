@@ -35,7 +35,7 @@ const std::vector<uint8_t> kPowerOff = {0xba, 0x04, 0x06, 0,   0,  // mov edx, 0
                                         0x66, 0xef, 0xeb, 0xfe};   // out dx, ax; jmp .
 const std::vector<uint8_t> kSpin = {0xeb, 0xfe};                   // jmp .
 const std::vector<uint8_t> kHang = {0xfa, 0xf4, 0xeb, 0xfd};       // cli; hlt; jmp hlt
-const std::vector<uint8_t> kReset = {0xb0, 0xfe, 0xe6, 0x64, 0xeb, 0xfe};
+const std::vector<uint8_t> kReset = {0xba, 0xf9, 0x0c, 0, 0, 0xb0, 6, 0xee, 0xeb, 0xfe};
 const std::vector<uint8_t> kUndefined = {0x0f, 0x0b};                // ud2, with no IDT
 const std::vector<uint8_t> kLines = {0xba, 0xf8, 0x03, 0,    0,      // mov edx, 0x3f8
                                      0xb0, 'y',  0xee,               // mov al, 'y'; out dx, al
@@ -97,7 +97,7 @@ TEST_CASE("power-off ends a run with 0 and without a word, for 1, 2 and 64 CPUs"
 TEST_CASE("a reset ends a run with 0 and says which") {
   const Process::Result result = Guest(kReset).Run();
   CHECK(result.status == 0);
-  CHECK(Has(result.err, "keyboard controller, port 0x64"));
+  CHECK(Has(result.err, "reset control register, port 0xcf9"));
 }
 
 TEST_CASE("a guest's exit value gives an odd status, cut down where it must be, and said so") {
@@ -209,7 +209,7 @@ TEST_CASE("--stats shows the CPUs coming up and what they did") {
 }
 
 TEST_CASE("accesses that nobody serves read all ones and are reported") {
-  const std::vector<uint8_t> code = {0xe4, 0x70,                          // in al, 0x70
+  const std::vector<uint8_t> code = {0xe4, 0x60,                          // in al, 0x60
                                      0x8b, 0x1d, 0x00, 0x00, 0x00, 0xd0,  // mov ebx, [0xd0000000]
                                      0x3c, 0xff, 0x75, 0x05,              // cmp al, 0xff; jne fail
                                      0x83, 0xfb, 0xff, 0x74, 0x06,        // cmp ebx, -1; je pass
@@ -217,7 +217,7 @@ TEST_CASE("accesses that nobody serves read all ones and are reported") {
                                      0xfa, 0xf4};                         // pass: cli; hlt
   const Process::Result result = Guest(code).Run();
   CHECK(result.status == 10);
-  CHECK(Has(result.err, "ports that nobody serves: 0x70 (1r 0w)"));
+  CHECK(Has(result.err, "ports that nobody serves: 0x60 (1r 0w)"));
   CHECK(Has(result.err, "addresses that nobody serves: 0xd0000000 (1r 0w)"));
 }
 

@@ -59,6 +59,19 @@ absl::StatusOr<int> ParseCpus(const std::string& text) {
   return cpus;
 }
 
+absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
+  const bool hex = text.starts_with("0x");
+  const char* const begin = text.data() + (hex ? 2 : 0);
+  const char* const end = text.data() + text.size();
+  uint64_t address = 0;
+  const auto [stopped, error] = std::from_chars(begin, end, address, hex ? 16 : 10);
+  if (error != std::errc() || stopped != end) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is not a guest-physical address, like 0x7c00", text));
+  }
+  return address;
+}
+
 std::string JoinWords(std::string text, const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
@@ -106,6 +119,15 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       ->type_name("TEXT");
   run_command->add_option("--initrd", run.initrd, "a file to give the guest as Multiboot module")
       ->type_name("FILE");
+  uint64_t flat = 0;
+  std::string flat_text;
+  CLI::Option* flat_option =
+      run_command
+          ->add_option("--flat", flat_text,
+                       "the image has no format: put it at this guest-physical address and start "
+                       "at its first byte, below 1M in real mode, else as Multiboot does")
+          ->type_name("ADDRESS")
+          ->check(Quantity(ParseAddress, flat));
   CLI::Option* timeout_option =
       run_command->add_option("--timeout", timeout, "end the run after 500ms, 10s, 2m ...")
           ->type_name("TIME")
@@ -154,6 +176,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   if (run.json == "-") {
     return Refuse("--json -: stdout is the guest's serial line; name a file");
   }
+  if (*flat_option) run.flat = flat;
   if (*timeout_option) run.timeout_ns = timeout_ns;
   run.arguments = JoinWords(run.arguments, words);
   return run;

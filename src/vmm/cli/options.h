@@ -11,10 +11,11 @@ struct RunOptions {
   std::string image;
   int cpus = 2;
   uint64_t memory_bytes = uint64_t{256} << 20;
-  std::string arguments;  // --cmdline, and the words after --
-  std::string initrd;     // "": none
-  std::string json;       // "": none
-  std::string trace;      // "": none
+  std::string arguments;         // --cmdline, and the words after --
+  std::string initrd;            // "": none
+  std::optional<uint64_t> flat;  // where an image without a format goes
+  std::string json;              // "": none
+  std::string trace;             // "": none
   std::optional<uint64_t> timeout_ns;
   bool stats = false;
 };

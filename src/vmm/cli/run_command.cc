@@ -14,6 +14,7 @@
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
 #include <muster/vmm/cli/terminal.h>
+#include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/image_file.h>
 #include <muster/vmm/load/load_image.h>
 #include <muster/vmm/machine/guest_code.h>
@@ -167,7 +168,8 @@ int RunCommand(const RunOptions& options) {
   if (!path.ok()) return Refuse(kExitImage, path.status());
   const auto image = ReadFile(*path);
   if (!image.ok()) return Refuse(kExitImage, image.status());
-  LoadRequest request{ImageBytes(*path, *image), options.arguments, std::nullopt};
+  LoadRequest request{.image = ImageBytes(*path, *image), .arguments = options.arguments};
+  request.flat = options.flat;
   absl::StatusOr<std::vector<uint8_t>> initrd = std::vector<uint8_t>();
   if (!options.initrd.empty()) {
     initrd = ReadFile(options.initrd);
@@ -182,6 +184,9 @@ int RunCommand(const RunOptions& options) {
 
   auto memory = GuestMemory::Create(options.memory_bytes);
   if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
+  if (absl::Status status = WriteBiosArea(options.cpus, *memory); !status.ok()) {
+    return Refuse(kExitHostFailure, status);
+  }
   auto loaded = LoadImage(request, *memory);
   if (!loaded.ok()) return Refuse(kExitImage, loaded.status());
 
@@ -196,6 +201,15 @@ int RunCommand(const RunOptions& options) {
   MachineConfig config;
   config.cpus = options.cpus;
   config.trace_events = TraceEvents(options);
+  config.input_fd = STDIN_FILENO;
+  config.reload = [again = request, cpus = options.cpus](
+                      GuestMemory& to) mutable -> absl::StatusOr<vcpu::StartState> {
+    again.again = true;
+    if (absl::Status status = WriteBiosArea(cpus, to); !status.ok()) return status;
+    auto reloaded = LoadImage(again, to);
+    if (!reloaded.ok()) return reloaded.status();
+    return reloaded->start;
+  };
   const vcpu::StartState start = loaded->start;
   auto machine = Machine::Create(*system, config, *std::move(memory), start);
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());

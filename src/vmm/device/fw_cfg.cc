@@ -16,6 +16,7 @@ FwCfg::FwCfg(uint64_t ram_bytes, uint16_t cpus) {
   items_[kId] = LittleEndian(1, 4);  // the ports, no DMA
   items_[kRamSize] = LittleEndian(ram_bytes, 8);
   items_[kCpus] = LittleEndian(cpus, 2);
+  items_[kMaxRam] = items_[kRamSize];
   items_[kMaxCpus] = LittleEndian(cpus, 2);
 }
 

@@ -24,6 +24,7 @@ class FwCfg : public PortDevice {
     kRamSize = 0x03,
     kCpus = 0x05,
     kMaxCpus = 0x0f,
+    kMaxRam = 0x11,  // which small test kernels ask for; QEMU has no such key
   };
 
   FwCfg(uint64_t ram_bytes, uint16_t cpus);

@@ -7,10 +7,11 @@
 
 namespace muster::vmm {
 
-// The three ways in which a PC resets itself, each of which ends the run.
+// The ways in which a PC resets itself. What resets the processors alone is carried out; what
+// resets the whole machine ends the run.
 
-// Keyboard controller: command 0xfe pulses the reset line. Its status is that of a controller that
-// takes commands and has no data, for guests that wait for it.
+// Keyboard controller: command 0xfe pulses the processors' reset line. Its status is that of a
+// controller that takes commands and has no data, for guests that wait for it.
 class KeyboardReset : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0x64;
@@ -19,15 +20,15 @@ class KeyboardReset : public PortDevice {
 
   uint32_t Read(uint16_t, int) override { return 0; }
   void Write(uint16_t, int, uint32_t value) override {
-    if (value == 0xfe)
-      control_.End({.kind = Ending::Kind::kReset, .detail = "keyboard controller, port 0x64"});
+    if (value == 0xfe) control_.SoftReset();
   }
 
  private:
   RunControl& control_;
 };
 
-// System control port A: a rising bit 0 is the reset; bit 1, gate A20, is just kept.
+// System control port A: bit 0 pulses the processors' reset line and falls by itself; bit 1, gate
+// A20, is just kept.
 class SystemControlA : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0x92;
@@ -37,9 +38,8 @@ class SystemControlA : public PortDevice {
   uint32_t Read(uint16_t, int) override { return value_.load(std::memory_order_relaxed); }
   void Write(uint16_t, int, uint32_t value) override {
     // Relaxed: the value orders nothing else.
-    const uint32_t before = value_.exchange(value, std::memory_order_relaxed);
-    if (value & ~before & 1)
-      control_.End({.kind = Ending::Kind::kReset, .detail = "system control port 0x92"});
+    value_.store(value & ~1u, std::memory_order_relaxed);
+    if (value & 1) control_.SoftReset();
   }
 
  private:
@@ -47,7 +47,8 @@ class SystemControlA : public PortDevice {
   std::atomic<uint32_t> value_{2};
 };
 
-// Reset control register of Intel's chipsets: bit 2 resets, bit 1 says how.
+// Reset control register of Intel's chipsets, which ACPI tables name as the reset register too: bit
+// 2 resets, the processors alone where bit 1 is 0, the whole machine where it is 1.
 class ResetControl : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0xcf9;
@@ -57,8 +58,12 @@ class ResetControl : public PortDevice {
   uint32_t Read(uint16_t, int) override { return value_.load(std::memory_order_relaxed); }
   void Write(uint16_t, int, uint32_t value) override {
     value_.store(value & 2, std::memory_order_relaxed);  // it orders nothing else
-    if (value & 4)
+    if (!(value & 4)) return;
+    if (value & 2) {
       control_.End({.kind = Ending::Kind::kReset, .detail = "reset control register, port 0xcf9"});
+    } else {
+      control_.SoftReset();
+    }
   }
 
  private:

@@ -1,11 +1,12 @@
+#include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_info.h>
 
 namespace muster::vmm {
 namespace {
 
 constexpr uint64_t kStructureFloor = 0x9000;
-constexpr uint64_t kLowMemoryEnd = 0xa0000;  // then what a PC has for video and firmware
-constexpr uint64_t kHighMemory = 0x100000;
+constexpr uint64_t kLowMemoryEnd = BiosArea::kExtendedData;
+constexpr uint64_t kHighMemory = BiosArea::kEnd;
 
 enum Flags : uint32_t {
   kMemory = 1u << 0,

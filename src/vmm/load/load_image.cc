@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <fmt/format.h>
 
+#include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_info.h>
 #include <muster/vmm/load/elf.h>
 #include <muster/vmm/load/load_image.h>
@@ -9,32 +11,46 @@
 namespace muster::vmm {
 namespace {
 
-// Copies file bytes to RAM below the hole, where 32-bit addresses and the identity map reach. The
-// zeros after them are there already.
-absl::Status Put(const ImageBytes& file, uint64_t rule_offset, uint64_t file_offset,
-                 uint64_t file_size, uint64_t address, uint64_t memory_size, Placement& placement,
+// A piece of the file and where it goes.
+struct Piece {
+  uint64_t rule_offset;  // in the file, of what says so
+  uint64_t file_offset, file_size;
+  uint64_t address, memory_size;
+};
+
+// Copies a piece to RAM below the hole, where 32-bit addresses and the identity map reach.
+absl::Status Put(const LoadRequest& request, const Piece& piece, Placement& placement,
                  GuestMemory& memory) {
-  if (address > memory.low_end() || memory_size > memory.low_end() - address) {
+  const ImageBytes& file = request.image;
+  if (piece.address > memory.low_end() || piece.memory_size > memory.low_end() - piece.address) {
     return file.Refuse(
-        rule_offset,
+        piece.rule_offset,
         fmt::format("{:#x} bytes at {:#x} do not lie in guest memory, which ends at {:#x}{}",
-                    memory_size, address, memory.low_end(),
+                    piece.memory_size, piece.address, memory.low_end(),
                     memory.low_end() < GuestMemory::kHoleBegin ? "; give more with --memory" : ""));
   }
-  auto bytes = file.At(file_offset, file_size, "segment");
+  auto bytes = file.At(piece.file_offset, piece.file_size, "segment");
   if (!bytes.ok()) return bytes.status();
-  placement.Take(address, memory_size);
-  return memory.Write(address, *bytes);
+  placement.Take(piece.address, piece.memory_size);
+  absl::Status status = memory.Write(piece.address, *bytes);
+  // In new memory the zeros after them are there already, and cost no pages.
+  if (!status.ok() || !request.again) return status;
+  auto rest = memory.At(piece.address + piece.file_size, piece.memory_size - piece.file_size);
+  if (!rest.ok()) return rest.status();
+  std::fill(rest->begin(), rest->end(), 0);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> PutElf(const ImageBytes& file, const ElfImage& elf, Placement& placement,
-                                GuestMemory& memory) {
+absl::StatusOr<uint64_t> PutElf(const LoadRequest& request, const ElfImage& elf,
+                                Placement& placement, GuestMemory& memory) {
   for (const ElfSegment& segment : elf.segments) {
-    absl::Status status = Put(file, segment.header_offset, segment.file_offset, segment.file_size,
-                              segment.physical_address, segment.memory_size, placement, memory);
+    absl::Status status = Put(request,
+                              {segment.header_offset, segment.file_offset, segment.file_size,
+                               segment.physical_address, segment.memory_size},
+                              placement, memory);
     if (!status.ok()) return status;
   }
-  return elf.ToPhysical(file, elf.entry);
+  return elf.ToPhysical(request.image, elf.entry);
 }
 
 // How far the loading has come.
@@ -70,11 +86,11 @@ absl::StatusOr<vcpu::StartState> StartProtected(const LoadRequest& request, cons
 absl::StatusOr<vcpu::StartState> StartLong(const LoadRequest& request, Layout layout,
                                            Placement& placement, GuestMemory& memory) {
   const uint64_t base = memory.low_end() - LongModeTables::kBytes;
-  if (base < layout.image_end) {
+  if (const uint64_t floor = std::max(layout.image_end, BiosArea::kEnd); base < floor) {
     return absl::ResourceExhaustedError(
         fmt::format("{}: page tables, GDT and stack of a 64-bit start ({} bytes) do not fit above "
-                    "the image, which ends at {:#x}; give more with --memory",
-                    request.image.name(), LongModeTables::kBytes, layout.image_end));
+                    "{:#x}, where the image ends or the first MiB; give more with --memory",
+                    request.image.name(), LongModeTables::kBytes, floor));
   }
   auto tables = WriteLongModeTables(base, memory);
   if (!tables.ok()) return tables.status();
@@ -94,45 +110,89 @@ absl::StatusOr<vcpu::StartState> StartLong(const LoadRequest& request, Layout la
   return start;
 }
 
-}  // namespace
+absl::StatusOr<vcpu::StartState> StartReal(const LoadRequest& request, const Layout& layout,
+                                           Placement& placement, GuestMemory& memory) {
+  constexpr uint64_t kStackTop = 0xfff0, kFirstPage = GuestMemory::kPage;
+  auto start = StartProtected(request, layout, placement, memory);
+  if (!start.ok()) return start;
+  start->mode = vcpu::StartState::Mode::kReal;
+  start->rsp =
+      layout.entry < kFirstPage ? kStackTop : std::min(layout.entry & ~uint64_t{1}, kStackTop);
+  return start;
+}
 
-absl::StatusOr<LoadedImage> LoadImage(const LoadRequest& request, GuestMemory& memory) {
+// What the image is, and where its first instruction is once it has been laid out.
+struct Entry {
+  enum class Start { kReal, kProtected, kLong };
+
+  uint64_t address = 0;  // physical
+  Start start = Start::kProtected;
+  std::string format;
+};
+
+absl::StatusOr<Entry> PutFlat(const LoadRequest& request, Placement& placement,
+                              GuestMemory& memory) {
+  const uint64_t size = request.image.size(), address = *request.flat;
+  absl::Status status = Put(request, {0, 0, size, address, size}, placement, memory);
+  if (!status.ok()) return status;
+  return Entry{address, address < BiosArea::kEnd ? Entry::Start::kReal : Entry::Start::kProtected,
+               fmt::format("flat, at {:#x}", address)};
+}
+
+absl::StatusOr<Entry> PutImage(const LoadRequest& request, Placement& placement,
+                               GuestMemory& memory) {
+  if (request.flat) return PutFlat(request, placement, memory);
   const ImageBytes& file = request.image;
   auto header = FindMultibootHeader(file);
   if (!header.ok()) return header.status();
   const bool multiboot = header->has_value();
-
-  Placement placement(memory.low_end());
-  LoadedImage loaded;
-  absl::StatusOr<uint64_t> entry = uint64_t{0};
-  bool long_mode = false;
   if (multiboot && (*header)->addresses) {
     const MultibootHeader::Addresses& to = *(*header)->addresses;
-    absl::Status status = Put(file, (*header)->offset, to.file_offset, to.load_size, to.load,
-                              to.memory_size, placement, memory);
+    absl::Status status =
+        Put(request, {(*header)->offset, to.file_offset, to.load_size, to.load, to.memory_size},
+            placement, memory);
     if (!status.ok()) return status;
-    entry = to.entry;
-    loaded.format = "Multiboot, by the addresses in its header";
-  } else if (IsElf(file)) {
+    return Entry{to.entry, Entry::Start::kProtected, "Multiboot, by the addresses in its header"};
+  }
+  if (IsElf(file)) {
     auto elf = ParseElf(file);
     if (!elf.ok()) return elf.status();
-    entry = PutElf(file, *elf, placement, memory);
-    long_mode = elf->is_64 && !multiboot;
-    loaded.format = fmt::format("{}{}", elf->is_64 ? "ELF64" : "ELF32",
-                                multiboot ? " with a Multiboot header" : "");
-  } else {
-    return file.Refuse(0,
-                       "neither an ELF file nor one with a Multiboot header that has load "
-                       "addresses (flag 16) in its first 8192 bytes");
+    auto entry = PutElf(request, *elf, placement, memory);
+    if (!entry.ok()) return entry.status();
+    return Entry{*entry, elf->is_64 && !multiboot ? Entry::Start::kLong : Entry::Start::kProtected,
+                 fmt::format("{}{}", elf->is_64 ? "ELF64" : "ELF32",
+                             multiboot ? " with a Multiboot header" : "")};
   }
-  if (!entry.ok()) return entry.status();
+  return file.Refuse(0,
+                     "neither an ELF file nor one with a Multiboot header that has load addresses "
+                     "(flag 16) in its first 8192 bytes; give --flat ADDR where it is plain code");
+}
 
-  const Layout layout{*entry, placement.taken_end(), memory.low_end()};
-  auto start = long_mode ? StartLong(request, layout, placement, memory)
-                         : StartProtected(request, layout, placement, memory);
+}  // namespace
+
+absl::StatusOr<LoadedImage> LoadImage(const LoadRequest& request, GuestMemory& memory) {
+  Placement placement(memory.low_end());
+  auto entry = PutImage(request, placement, memory);
+  if (!entry.ok()) return entry.status();
+  const Layout layout{entry->address, placement.taken_end(), memory.low_end()};
+  placement.Take(BiosArea::kExtendedData, BiosArea::kEnd - BiosArea::kExtendedData);
+
+  const auto start = [&] {
+    switch (entry->start) {
+      case Entry::Start::kReal:
+        return StartReal(request, layout, placement, memory);
+      case Entry::Start::kLong:
+        return StartLong(request, layout, placement, memory);
+      case Entry::Start::kProtected:
+        break;
+    }
+    return StartProtected(request, layout, placement, memory);
+  }();
   if (!start.ok()) return start.status();
+  LoadedImage loaded;
+  loaded.format = std::move(entry->format);
   loaded.start = *start;
-  loaded.symbols = ReadSymbols(file);
+  if (!request.flat) loaded.symbols = ReadSymbols(request.image);
   return loaded;
 }
 

@@ -13,8 +13,13 @@ namespace muster::vmm {
 
 struct LoadRequest {
   ImageBytes image;
-  std::string arguments;             // the command line is the image's name, then these
-  std::optional<ImageBytes> initrd;  // becomes the one Multiboot module
+  std::string arguments;  // the command line is the image's name, then these
+  // Becomes the one Multiboot module.
+  std::optional<ImageBytes> initrd = std::nullopt;
+  // The image has no format and is to be put here.
+  std::optional<uint64_t> flat = std::nullopt;
+  // The memory has been written to since it was made.
+  bool again = false;
 };
 
 struct LoadedImage {
@@ -31,7 +36,12 @@ struct LoadedImage {
 //   ELF32 without           the same
 //   ELF64 without           64-bit mode with the low 4 GiB mapped onto themselves; RAX, RBX as EAX,
 //                           EBX above; RSP the top of a stack (long_mode.h)
+//   flat, below 1 MiB       real mode at CS:IP = address / 16 : address % 16; DS, ES and SS are 0,
+//                           SP is below the image (at most FFF0, and that for the first page);
+//                           EAX, EBX as above
+//   flat, from 1 MiB up     as Multiboot, at its first byte
 //
+// The low megabyte is for the caller to fill first (WriteBiosArea); boot information keeps clear.
 // Errors name the file, the offset and the rule, and say nothing of `memory`, which is to be thrown
 // away then.
 absl::StatusOr<LoadedImage> LoadImage(const LoadRequest& request, GuestMemory& memory);

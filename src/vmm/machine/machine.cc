@@ -6,6 +6,7 @@
 
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/run/vcpu.h>
+#include <muster/vmm/load/mp_table.h>
 #include <muster/vmm/machine/machine.h>
 
 namespace muster::vmm {
@@ -13,13 +14,16 @@ namespace {
 
 constexpr size_t kThreadStackBytes = 512 * 1024;
 
+// The number of the vCPU that the calling thread runs, if it runs one.
+thread_local int this_thread_runs = -1;
+
 }  // namespace
 
 Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
       news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      devices_(*this, config.output_fd, memory_.size(), config.cpus),
+      devices_(*this, *this, config.input_fd, config.output_fd, memory_, config.cpus),
       timer_(config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
@@ -41,6 +45,8 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.cpus = config.cpus;
   vm_config.kick_signal = SIGUSR1;
   vm_config.trace_events = config.trace_events;
+  // The register has four bits of it.
+  vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
   auto vm = vcpu::Vm::Create(system, vm_config, machine->timer_);
   if (!vm.ok()) return vm.status();
   machine->vm_ = *std::move(vm);
@@ -48,13 +54,17 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
     absl::Status status = machine->vm_->memory().Add(region.base, region.host);
     if (!status.ok()) return status;
   }
+  absl::Status status =
+      machine->vm_->memory().Add(BootRom::kBase, machine->rom_, /*read_only=*/true);
+  if (!status.ok()) return status;
   machine->vm_->SetStart(start);
   machine->vm_->SetIdleObserver(machine.get());
   return machine;
 }
 
 absl::Status Machine::Start() {
-  devices_.Start();
+  // Without input it may be that all sleep for good, and nobody has looked since they fell asleep.
+  devices_.Start([this] { AllAsleep(); });
   timer_.Start([this](int cpu) { vm_->TimerExpired(cpu); });
   start_ns_ = NowNs();
 
@@ -114,7 +124,7 @@ void Machine::Tend() {
   [[maybe_unused]] const ssize_t got = read(news_, &count, sizeof(count));
   // The exchange comes first: an AllAsleep after it is news again.
   if (!all_asleep_.exchange(false, std::memory_order_acq_rel)) return;
-  if (vm_->CanNeverRunAgain()) {
+  if (!devices_.MayInterrupt() && vm_->CanNeverRunAgain()) {
     End({.kind = Ending::Kind::kNoProgress, .detail = "no CPU can ever run again"});
   }
 }
@@ -131,6 +141,43 @@ absl::Status Machine::Resume() {
   const absl::Status status = pause_->Resume();
   pause_.reset();
   return status;
+}
+
+void Machine::SetLine(unsigned line, bool asserted) {
+  const absl::Status status = this_thread_runs >= 0
+                                  ? vm_->vcpu(this_thread_runs).SetLine(line, asserted)
+                                  : vm_->SetLine(line, asserted);
+  if (!status.ok() && !ending()) {
+    End({.kind = Ending::Kind::kHostFailure,
+         .detail = fmt::format("interrupt line {}: {}", line, status.ToString())});
+  }
+}
+
+void Machine::SoftReset() {
+  const apic::Message init{
+      .destination = UINT32_MAX, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit};
+  const absl::Status status = this_thread_runs >= 0 ? vm_->vcpu(this_thread_runs).SendMessage(init)
+                                                    : vm_->SendMessage(init);
+  if (!status.ok() && !ending()) {
+    End({.kind = Ending::Kind::kHostFailure,
+         .detail = fmt::format("soft reset: {}", status.ToString())});
+  }
+}
+
+void Machine::Restart() {
+  if (!config_.reload) {
+    End({.kind = Ending::Kind::kReset, .detail = "soft reset, with no image to start again"});
+    return;
+  }
+  SoftReset();  // whoever came here by an INIT of its own has left the others running
+  absl::StatusOr<vcpu::StartState> start = config_.reload(memory_);
+  const absl::Status status = start.ok() ? vm_->vcpu(0).StartAgain(*start) : start.status();
+  if (!status.ok()) {
+    End({.kind = Ending::Kind::kHostFailure,
+         .detail = fmt::format("starting the image again: {}", status.ToString())});
+    return;
+  }
+  restarts_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Machine::Finish() {
@@ -167,6 +214,7 @@ void* Machine::CpuMain(void* argument) {
 }
 
 void Machine::RunCpu(Cpu& cpu) {
+  this_thread_runs = cpu.index;
   vcpu::Vcpu& vcpu = vm_->vcpu(cpu.index);
   for (bool more = true; more;) {
     vcpu::Exit exit = vcpu.Run();

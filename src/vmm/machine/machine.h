@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <pthread.h>
@@ -16,6 +17,8 @@
 #include <muster/vcpu/run/vm.h>
 #include <muster/vcpu/trace/event_ring.h>
 #include <muster/vmm/device/access_counts.h>
+#include <muster/vmm/device/irq_line.h>
+#include <muster/vmm/load/boot_rom.h>
 #include <muster/vmm/machine/ending.h>
 #include <muster/vmm/machine/pc_devices.h>
 #include <muster/vmm/machine/timer_thread.h>
@@ -26,12 +29,18 @@ namespace muster::vmm {
 struct MachineConfig {
   int cpus = 2;
   size_t trace_events = 0;  // per vCPU
+  int input_fd = -1;        // of the serial line; -1: none
   int output_fd = 1;        // of the serial line and the debug console
+
+  // Loads the image anew into memory that it and others have written to, for a soft reset that
+  // leads to the boot ROM. Without it such a reset ends the run. On the bootstrap processor's
+  // thread, the others waiting for SIPI.
+  std::function<absl::StatusOr<vcpu::StartState>(GuestMemory&)> reload;
 };
 
 // A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a
 // thread that runs no vCPU, waits on news_fd() and calls Tend() until finished().
-class Machine : private RunControl, private vcpu::Vm::IdleObserver {
+class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObserver {
  public:
   // `memory` holds the image. The calling thread's signal mask becomes that of all threads here;
   // SIGUSR1 is blocked in it and SIGPIPE ignored.
@@ -74,6 +83,8 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   PortBus& ports() { return devices_.ports(); }
   const AccessCounts& unknown_addresses() const { return unknown_addresses_; }
   const AccessCounts& unknown_msrs() const { return unknown_msrs_; }
+  // Soft resets so far that led to the image's start.
+  int restarts() const { return restarts_.load(std::memory_order_relaxed); }
   uint64_t start_ns() const { return start_ns_; }
   uint64_t NowNs() { return timer_.NowNs(); }
 
@@ -99,6 +110,8 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
 
   Machine(const MachineConfig& config, GuestMemory memory);
 
+  void SetLine(unsigned line, bool asserted) override;
+  void SoftReset() override;
   void AllAsleep() override;
   void Notify();
 
@@ -106,12 +119,15 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   void RunCpu(Cpu& cpu);
   // False when this vCPU is done.
   bool Serve(int cpu, vcpu::Exit& exit);
-  void ServePort(const vcpu::PortExit& exit);
+  void ServePort(int cpu, const vcpu::PortExit& exit);
+  // The boot ROM asks for the image. On the bootstrap processor's thread.
+  void Restart();
   void ServeMmio(const vcpu::MmioExit& exit);
   void ServeMsr(const vcpu::MsrExit& exit);
 
   const MachineConfig config_;
   GuestMemory memory_;
+  alignas(GuestMemory::kPage) BootRom::Page rom_ = BootRom::Contents();
   const int news_;  // eventfd
   AccessCounts unknown_addresses_;
   AccessCounts unknown_msrs_;
@@ -124,6 +140,7 @@ class Machine : private RunControl, private vcpu::Vm::IdleObserver {
   std::optional<vcpu::Pause> pause_;
 
   std::atomic<int> live_{0};             // vCPU threads that have not stopped
+  std::atomic<int> restarts_{0};         // relaxed: a statistic
   std::atomic<bool> all_asleep_{false};  // AllAsleep came, Tend has not looked yet
   mutable sync::Mutex mutex_;
   std::optional<Ending> ending_ ABSL_GUARDED_BY(mutex_);

@@ -2,7 +2,8 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, int output_fd, uint64_t ram_bytes, int cpus)
+PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
+                     const GuestMemory& memory, int cpus)
     : output_(output_fd,
               [&control](const std::string& why) {
                 control.End({.kind = Ending::Kind::kHostFailure,
@@ -10,16 +11,21 @@ PcDevices::PcDevices(RunControl& control, int output_fd, uint64_t ram_bytes, int
               }),
       serial_line_(output_, [this] { flusher_.Announce(); }),
       debug_line_(output_, [this] { flusher_.Announce(); }),
-      com1_(serial_line_),
+      com1_(serial_line_, irqs),
+      input_(input_fd),
       debug_console_(debug_line_),
       debug_exit_(control),
       power_off_(control),
       keyboard_reset_(control),
       system_control_(control),
       reset_control_(control),
-      fw_cfg_(ram_bytes, static_cast<uint16_t>(cpus)) {
+      bochs_shutdown_(control),
+      fw_cfg_(memory.size(), static_cast<uint16_t>(cpus)),
+      cmos_(memory.low_end(), memory.size() - memory.low_end()),
+      test_lines_(irqs) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
+  com1_.SetRoomObserver([this] { input_.Room(); });
 
   using Width = PortBus::Width;
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
@@ -29,7 +35,23 @@ PcDevices::PcDevices(RunControl& control, int output_fd, uint64_t ram_bytes, int
   ports_.Attach(KeyboardReset::kPort, 1, Width::kBytes, keyboard_reset_);
   ports_.Attach(SystemControlA::kPort, 1, Width::kBytes, system_control_);
   ports_.Attach(ResetControl::kPort, 1, Width::kBytes, reset_control_);
+  ports_.Attach(BochsShutdown::kPort, 1, Width::kBytes, bochs_shutdown_);
   ports_.Attach(FwCfg::kPort, FwCfg::kPorts, Width::kNative, fw_cfg_);
+  ports_.Attach(Cmos::kPort, Cmos::kPorts, Width::kBytes, cmos_);
+  ports_.Attach(Crtc::kPort, Crtc::kPorts, Width::kBytes, crtc_);
+  ports_.Attach(TestLines::kPort, TestLines::kPorts, Width::kBytes, test_lines_);
+  ports_.Attach(TestBytes::kPort, TestBytes::kPorts, Width::kBytes, test_bytes_);
+}
+
+void PcDevices::Start(std::function<void()> input_ended) {
+  flusher_.Start();
+  input_.Start({.receive = [this](std::span<const uint8_t> bytes) { return com1_.Receive(bytes); },
+                .ended = std::move(input_ended)});
+}
+
+void PcDevices::Stop() {
+  input_.Stop();
+  flusher_.Stop();
 }
 
 }  // namespace muster::vmm

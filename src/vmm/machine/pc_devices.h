@@ -3,30 +3,42 @@
 #include <cstdint>
 #include <functional>
 
+#include <muster/vmm/device/bochs_shutdown.h>
+#include <muster/vmm/device/cmos.h>
+#include <muster/vmm/device/crtc.h>
 #include <muster/vmm/device/debug_console.h>
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/idle_flusher.h>
+#include <muster/vmm/device/input_fd.h>
+#include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/line_buffer.h>
 #include <muster/vmm/device/output_fd.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
 #include <muster/vmm/device/run_control.h>
+#include <muster/vmm/device/test_device.h>
 #include <muster/vmm/device/uart.h>
+#include <muster/vmm/memory/guest_memory.h>
 
 namespace muster::vmm {
 
-// Everything behind the I/O ports of one machine, and where its output goes.
+// Everything behind the I/O ports of one machine, where its output goes and its input comes from.
 class PcDevices {
  public:
-  PcDevices(RunControl& control, int output_fd, uint64_t ram_bytes, int cpus);
+  PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
+            const GuestMemory& memory, int cpus);
 
   PortBus& ports() { return ports_; }
 
-  // Between Start and Stop unfinished lines come out by themselves. Stop puts out the rest.
-  void Start() { flusher_.Start(); }
-  void Stop() { flusher_.Stop(); }
+  // Between Start and Stop input is read and unfinished lines come out by themselves. Stop puts out
+  // the rest. `input_ended` is called when no more can come.
+  void Start(std::function<void()> input_ended);
+  void Stop();
+
+  // Whether input may yet come that interrupts.
+  bool MayInterrupt() { return input_.open() && com1_.InterruptsOnReceipt(); }
 
   // See OutputFd::Hurry.
   void HurryOutput() { output_.Hurry(); }
@@ -37,13 +49,19 @@ class PcDevices {
   LineBuffer serial_line_;
   LineBuffer debug_line_;
   Uart com1_;
+  InputFd input_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
   PowerOff power_off_;
   KeyboardReset keyboard_reset_;
   SystemControlA system_control_;
   ResetControl reset_control_;
+  BochsShutdown bochs_shutdown_;
   FwCfg fw_cfg_;
+  Cmos cmos_;
+  Crtc crtc_;
+  TestLines test_lines_;
+  TestBytes test_bytes_;
   PortBus ports_;
 };
 

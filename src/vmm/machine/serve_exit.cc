@@ -20,7 +20,7 @@ bool Machine::Serve(int cpu, vcpu::Exit& exit) {
   return std::visit(
       Overloaded{
           [&](vcpu::PortExit& port) {
-            ServePort(port);
+            ServePort(cpu, port);
             return true;
           },
           [&](vcpu::MmioExit& mmio) {
@@ -50,7 +50,8 @@ bool Machine::Serve(int cpu, vcpu::Exit& exit) {
       exit);
 }
 
-void Machine::ServePort(const vcpu::PortExit& exit) {
+void Machine::ServePort(int cpu, const vcpu::PortExit& exit) {
+  if (exit.port == BootRom::kRestartPort && exit.is_write && cpu == 0) return Restart();
   for (uint32_t i = 0; i < exit.count; ++i) {
     uint8_t* const element = exit.data.data() + i * exit.size;
     uint32_t value = 0;

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <functional>
+
+#include <muster/rendezvous/sync.h>
+#include <muster/vmm/device/port_bus.h>
+
+namespace muster::vmm {
+
+// The MC146818 real-time clock's registers and memory behind ports 0x70 (index) and 0x71 (data):
+// the host's time in UTC, which setting does not change, and 114 bytes that outlive a soft reset.
+// Neither alarm nor interrupt.
+class Cmos : public PortDevice {
+ public:
+  static constexpr uint16_t kPort = 0x70;
+  static constexpr uint16_t kPorts = 2;
+  // What the firmware is to do after a soft reset: IBM PC AT Technical Reference, "Shutdown status
+  // byte".
+  static constexpr uint8_t kShutdownStatus = 0x0f;
+
+  // Tells the RAM where PC firmware and kernels look for it. `now` gives the time.
+  Cmos(
+      uint64_t ram_below_4g, uint64_t ram_above_4g,
+      std::function<std::time_t()> now = [] { return std::time(nullptr); });
+
+  uint32_t Read(uint16_t offset, int size) override;
+  void Write(uint16_t offset, int size, uint32_t value) override;
+
+ private:
+  uint8_t ReadClock(uint8_t index) const;
+
+  const std::function<std::time_t()> now_;
+  sync::Mutex mutex_;
+  uint8_t index_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::array<uint8_t, 128> memory_ ABSL_GUARDED_BY(mutex_){};
+};
+
+}  // namespace muster::vmm
