@@ -54,7 +54,8 @@ struct Bus {
   Recorder sink;
   Fabric fabric;
 
-  explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic) : fabric(cpus, apic::IoApicConfig{}, sink) {
+  explicit Bus(int cpus, ApicMode mode = ApicMode::kXapic)
+      : fabric(cpus, apic::IoApicConfig{}, sink) {
     for (int cpu = 0; cpu < cpus; ++cpu) {
       const auto id = static_cast<uint32_t>(cpu);
       fabric.table().Publish(cpu,

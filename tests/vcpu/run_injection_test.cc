@@ -2,8 +2,9 @@
 // interrupt windows are exact and once that they are not, so that both ways are run everywhere.
 // Only a KVM whose windows are exact can be told so.
 
-#include <catch2/catch.hpp>
 #include <cstring>
+
+#include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>
 
@@ -103,9 +104,9 @@ StartState LongMode(TestVm& t, uint8_t vector, uint64_t handler) {
   const auto put = [&t](uint64_t gpa, auto value) { memcpy(t.ram() + gpa, &value, sizeof(value)); };
   put(0x10000, uint64_t{0x11003});
   put(0x11000, uint64_t{0x12003});
-  put(0x12000, uint64_t{0x83});                 // the first 2 MiB
-  put(0x15008, uint64_t{0x00af9b000000ffff});   // code
-  put(0x15010, uint64_t{0x00cf93000000ffff});   // data
+  put(0x12000, uint64_t{0x83});                // the first 2 MiB
+  put(0x15008, uint64_t{0x00af9b000000ffff});  // code
+  put(0x15010, uint64_t{0x00cf93000000ffff});  // data
   put(0x14000 + vector * 16ull, uint64_t{0x00008e0000080000} | handler);
   put(0x520, uint16_t{0xfff});
   put(0x522, uint64_t{0x14000});

@@ -1,10 +1,10 @@
-#include <muster/vmm/report/diagnosis.h>
-
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <string>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
+
+#include <muster/vmm/report/diagnosis.h>
 #include <muster/vmm/report/json.h>
 
 namespace muster::vmm {

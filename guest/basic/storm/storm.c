@@ -165,11 +165,13 @@ static void CheckReceived(void* unused) {
 
 static void PrintCounts(uint32_t cpu) {
   const uint32_t* done = state[cpu].done;
-  Print("cpu %u: %s %u, %s %u, %s %u, %s %u, %s %u, %s %u, %s %u, %s %u; got post %u, call %u, nmi %u", cpu,
-        kNames[0], done[0], kNames[1], done[1], kNames[2], done[2], kNames[3], done[3], kNames[4],
-        done[4], kNames[5], done[5], kNames[6], done[6], kNames[7], done[7],
-        atomic_load(&state[cpu].posts_taken), atomic_load(&state[cpu].calls_taken),
-        atomic_load(&state[cpu].nmis_taken));
+  Print(
+      "cpu %u: %s %u, %s %u, %s %u, %s %u, %s %u, %s %u, %s %u, %s %u; "
+      "got post %u, call %u, nmi %u",
+      cpu, kNames[0], done[0], kNames[1], done[1], kNames[2], done[2], kNames[3], done[3],
+      kNames[4], done[4], kNames[5], done[5], kNames[6], done[6], kNames[7], done[7],
+      atomic_load(&state[cpu].posts_taken), atomic_load(&state[cpu].calls_taken),
+      atomic_load(&state[cpu].nmis_taken));
 }
 
 void GuestMain(void) {

@@ -135,9 +135,9 @@ uint32_t Signature(std::span<const kvm_cpuid_entry2> entries) {
 }
 
 uint8_t PhysicalAddressBits(std::span<const kvm_cpuid_entry2> entries) {
-  const auto leaf = std::find_if(
-      entries.begin(), entries.end(),
-      [](const kvm_cpuid_entry2& entry) { return entry.function == 0x80000008; });
+  const auto leaf = std::find_if(entries.begin(), entries.end(), [](const kvm_cpuid_entry2& entry) {
+    return entry.function == 0x80000008;
+  });
   return leaf == entries.end() ? 36 : static_cast<uint8_t>(leaf->eax & 0xff);
 }
 

@@ -27,7 +27,7 @@ struct RunReport {
   size_t trace_events = 0;                       // as many of each vCPU are kept at least
   std::vector<std::vector<vcpu::Event>> events;  // by vCPU; empty where nothing was recorded
 
-  std::vector<vcpu::Event> outside_events;       // posts that came from no vCPU
+  std::vector<vcpu::Event> outside_events;  // posts that came from no vCPU
 
   std::vector<AccessCounts::Row> unknown_ports, unknown_addresses, unknown_msrs;
 

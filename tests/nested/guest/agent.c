@@ -101,8 +101,8 @@ static int Start(struct Command* command, char* payload, uint32_t length) {
   return command->pid < 0 ? -1 : 0;
 }
 
-// The command has ended: what it wrote goes out before its status. Its children, if any are left, end
-// with it; the pipes are not waited for, which a stray child could hold for ever.
+// The command has ended: what it wrote goes out before its status. Its children, if any are left,
+// end with it; the pipes are not waited for, which a stray child could hold for ever.
 static void Finish(const struct Channel* channel, struct Command* command, int wait_status) {
   kill(-command->pid, SIGKILL);
   while (command->out >= 0 && Forward(channel, kOut, &command->out)) {

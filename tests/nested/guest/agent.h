@@ -1,7 +1,7 @@
 #pragma once
 
-// What the emulated machine says to its host, and hears from it. A frame is kFrameMagic, a type, the
-// payload's length (both of the host's byte order, which is the guest's) and the payload.
+// What the emulated machine says to its host, and hears from it. A frame is kFrameMagic, a type,
+// the payload's length (both of the host's byte order, which is the guest's) and the payload.
 #include <stdint.h>
 
 enum { kFrameMagic = 0xfa554df5u, kMaxPayload = 256 * 1024 };
@@ -11,11 +11,11 @@ enum FrameType {
   kRun = 'R',     // uint32 argc, then strings ended by NUL: directory, argv, environment
   kSignal = 'S',  // uint32 signal, for the command's process group
   // From the guest.
-  kReady = 'B',   // the next kRun may come
-  kOut = 'O',     // the command's standard output
-  kErr = 'E',     // and standard error
-  kExit = 'X',    // uint32: its exit status, 128 + N after signal N
-  kFatal = 'F',   // text: why the guest cannot serve
+  kReady = 'B',  // the next kRun may come
+  kOut = 'O',    // the command's standard output
+  kErr = 'E',    // and standard error
+  kExit = 'X',   // uint32: its exit status, 128 + N after signal N
+  kFatal = 'F',  // text: why the guest cannot serve
 };
 
 struct FrameHeader {

@@ -76,8 +76,8 @@ static int OpenDevice(const char* path, int flags) {
   Fatal("no device", path);
 }
 
-// KVM turns SVM on for its first machine and off after its last. Under this emulation the host locks
-// up when that happens often, so one idle machine lives as long as the host.
+// KVM turns SVM on for its first machine and off after its last. Under this emulation the host
+// locks up when that happens often, so one idle machine lives as long as the host.
 static void HoldIdleVm(void) {
   const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (kvm < 0) Fatal("cannot open", "/dev/kvm");
