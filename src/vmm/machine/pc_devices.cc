@@ -45,7 +45,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int outpu
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();
-  input_.Start({.receive = [this](std::span<const uint8_t> bytes) { return com1_.Receive(bytes); },
+  input_.Start({.receive = [this](std::span<const uint8_t> bytes) { return Receive(bytes); },
                 .ended = std::move(input_ended)});
 }
 

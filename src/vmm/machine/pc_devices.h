@@ -37,6 +37,9 @@ class PcDevices {
   void Start(std::function<void()> input_ended);
   void Stop();
 
+  // Bytes for the serial line; how many there was room for.
+  size_t Receive(std::span<const uint8_t> bytes) { return com1_.Receive(bytes); }
+
   // Whether input may yet come that interrupts.
   bool MayInterrupt() { return input_.open() && com1_.InterruptsOnReceipt(); }
 
