@@ -120,7 +120,6 @@ class Lapic {
   std::optional<uint64_t> MmioPage() const;
 
   uint8_t tpr() const { return tpr_; }
-  void SetTpr(uint8_t tpr) { tpr_ = tpr; }
   /// CR8 is TPR[7:4]; writing it clears TPR[3:0] (SDM, "Interaction of Task Priorities between CR8
   /// and APIC").
   uint8_t cr8() const { return static_cast<uint8_t>(tpr_ >> 4); }
@@ -136,7 +135,6 @@ class Lapic {
   const VectorSet& isr() const { return isr_; }
   const VectorSet& tmr() const { return tmr_; }
   Lvt lvt(LapicReg reg) const { return lvts_[LvtIndex(reg)]; }
-  const LapicConfig& config() const { return config_; }
   const LapicCounters& counters() const { return counters_; }
 
   /// The first broken invariant in words, or nullptr. For tests and debug builds.

@@ -27,15 +27,6 @@ int AvailableCores();
 // Lets another thread run.
 void Yield();
 
-// Says that the caller spins.
-inline void CpuRelax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-inline void Fence(std::memory_order order) { std::atomic_thread_fence(order); }
-
 // Not recursive. Counts in ThisThread() what the thread holds.
 class ABSL_LOCKABLE Mutex {
  public:
@@ -50,11 +41,6 @@ class ABSL_LOCKABLE Mutex {
   void Unlock() ABSL_UNLOCK_FUNCTION() {
     --ThisThread().locks_held;
     mutex_.unlock();
-  }
-  bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
-    if (!mutex_.try_lock()) return false;
-    ++ThisThread().locks_held;
-    return true;
   }
 
  private:
@@ -82,7 +68,6 @@ class CondVar {
   // False once `deadline` has passed.
   bool WaitUntil(Mutex& mutex, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Signal() { condition_.notify_one(); }
-  void SignalAll() { condition_.notify_all(); }
 
  private:
   std::condition_variable condition_;

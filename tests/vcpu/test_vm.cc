@@ -23,7 +23,7 @@ std::string Describe(const Inspection& i) {
       "kicks {}, parks {}, steps {}, windows {}\n",
       i.cpu, ToString(i.state), i.rip, i.cs_base, i.rflags, i.irr.size(), i.isr.size(),
       i.mailbox.size(), i.tpr, i.counters.entries, i.counters.kicks, i.counters.parks,
-      i.counters.steps, i.counters.window_exits);
+      i.counters.debug_exits, i.counters.window_exits);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct Counters {
   uint64_t hlt_exits = 0;
   uint64_t window_exits = 0;
   uint64_t tpr_exits = 0;
-  uint64_t debug_exits = 0;
+  uint64_t debug_exits = 0;  // single steps taken to find a narrow interrupt window
   uint64_t interrupted = 0;  // EINTR: a kick, or an exit that was finished on purpose
   uint64_t other_exits = 0;
 
@@ -33,7 +33,6 @@ struct Counters {
   uint64_t smis_dropped = 0;
   uint64_t meetings = 0;     // rendezvous functions run for this vCPU
   uint64_t parks = 0;        // sleeps in HLT or wait-for-SIPI
-  uint64_t steps = 0;        // single steps taken to find a narrow interrupt window
   uint64_t kicks = 0;        // signals sent to this vCPU's thread
   uint64_t stray_kicks = 0;  // EINTRs that found nothing to do
 };

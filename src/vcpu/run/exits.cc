@@ -61,7 +61,6 @@ std::optional<Exit> VcpuCore::HandleExit() {
       return std::nullopt;
     case KVM_EXIT_DEBUG:
       ++counters_.debug_exits;
-      ++counters_.steps;
       stepper_.Stepped();
       return std::nullopt;
     case KVM_EXIT_INTR:

@@ -38,7 +38,6 @@ Json OfCounters(const vcpu::Counters& c) {
       {"smis_dropped", c.smis_dropped},
       {"meetings", c.meetings},
       {"parks", c.parks},
-      {"steps", c.steps},
       {"kicks", c.kicks},
       {"stray_kicks", c.stray_kicks},
   };
