@@ -130,6 +130,19 @@ TEST_CASE("a crash ends a run with 8 and a report of every vCPU") {
   CHECK(Has(json.Read(), "\"outcome\": \"guest-crash\""));
 }
 
+TEST_CASE("where stdout and stderr are closed, the JSON report is still alone in its file") {
+  const Guest guest(Say('s', 'd', kUndefined));
+  const TemporaryFile json;
+  const std::string command = MUSTER_BINARY " run " + guest.file.path() + " --json " + json.path();
+  for (const char* closed : {" >&-", " 2>&-", " <&- >&- 2>&-"}) {
+    INFO(closed);
+    CHECK(Process({"/bin/sh", "-c", command + closed}).Wait().status == 8);
+    CHECK(json.Read().substr(0, 1) == "{");
+    CHECK(Has(json.Read(), "\"outcome\": \"guest-crash\""));
+    CHECK_FALSE(Has(json.Read(), "muster:"));
+  }
+}
+
 TEST_CASE("a guest in which no CPU can ever run again ends with 10 and says so") {
   const Process::Result result = Guest(kHang).Run({"--cpus", "4"});
   CHECK(result.status == 10);

@@ -1,12 +1,29 @@
 #include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <muster/vmm/cli/doctor_command.h>
 #include <muster/vmm/cli/list_command.h>
 #include <muster/vmm/cli/options.h>
 #include <muster/vmm/cli/run_command.h>
 
+namespace {
+
+// Whoever starts this may have closed some of descriptors 0 to 2. The next file that is opened
+// would take such a number, and what is meant for the terminal would go into it.
+void OpenStandardDescriptors() {
+  int fd;
+  do {
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace muster::vmm;
+  OpenStandardDescriptors();
   const Options options = ParseCommandLine(argc, argv);
   if (const auto* run = std::get_if<RunOptions>(&options)) return RunCommand(*run);
   if (std::holds_alternative<ListOptions>(options)) return ListCommand();
