@@ -36,7 +36,15 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "muster: --timeout: '5' has no unit that is known; write a number and ms, s or m, like "
        "500ms, 10s or 2m; see muster --help\n"},
       {{"run", "./x", "--json", "-"},
-       "muster: --json -: stdout is the guest's serial line; name a file; see muster --help\n"},
+       "muster: --json: -: stdout is the guest's serial line; name a file; see muster --help\n"},
+      {{"run", "./x", "--trace", "-"},
+       "muster: --trace: -: stdout is the guest's serial line; name a file; see muster --help\n"},
+      {{"run", "./x", "--json", "--stats"},
+       "muster: --json: a file's name is missing before --stats; for a file of that name, "
+       "./--stats; see muster --help\n"},
+      {{"run", "./x", "--initrd", ""},
+       "muster: --initrd: a file's name is empty; see muster --help\n"},
+      {{"run", ""}, "muster: IMAGE is an empty name; see muster --help\n"},
       {{"run", "./x", "--frob"},
        "muster: The following argument was not expected: --frob; see muster --help\n"},
   };
@@ -83,6 +91,16 @@ TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be wri
   const Process::Result result = Muster({"run", image.path(), "--json", "/nonexistent/x"});
   CHECK(result.status == 2);
   CHECK(result.err == "muster: --json /nonexistent/x: No such file or directory\n");
+}
+
+TEST_CASE("--json and --trace into one file, by whatever names, are refused") {
+  const TemporaryFile image(testing::GoodImage().Build()), file;
+  for (const std::string& other : {file.path(), "/tmp/.." + file.path()}) {
+    const Process::Result result =
+        Muster({"run", image.path(), "--json", file.path(), "--trace", other});
+    CHECK(result.status == 2);
+    CHECK(result.err == "muster: --json and --trace name the same file\n");
+  }
 }
 
 TEST_CASE("no KVM, something else in its place, or one out of reach exit with 6 and say so") {

@@ -81,6 +81,19 @@ PrintAndExit Refuse(const std::string& what) {
   return {kExitUsage, "", fmt::format("muster: {}; see muster --help\n", what)};
 }
 
+// CLI11 takes what follows an option for its value, whatever it looks like.
+CLI::Validator FileName() {
+  return CLI::Validator(
+      [](const std::string& name) {
+        if (name.empty()) return std::string("a file's name is empty");
+        if (name == "-") return std::string("-: stdout is the guest's serial line; name a file");
+        if (name[0] != '-') return std::string();
+        return fmt::format("a file's name is missing before {0}; for a file of that name, ./{0}",
+                           name);
+      },
+      "");
+}
+
 }  // namespace
 
 Options ParseCommandLine(int argc, const char* const* argv) {
@@ -118,7 +131,8 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       ->add_option("--cmdline", run.arguments, "the guest's command line, after the image's name")
       ->type_name("TEXT");
   run_command->add_option("--initrd", run.initrd, "a file to give the guest as Multiboot module")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(FileName());
   uint64_t flat = 0;
   std::string flat_text;
   CLI::Option* flat_option =
@@ -133,11 +147,13 @@ Options ParseCommandLine(int argc, const char* const* argv) {
           ->type_name("TIME")
           ->check(Quantity(ParseDuration, timeout_ns));
   run_command->add_option("--json", run.json, "write a report as JSON when the run has ended")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(FileName());
   run_command
       ->add_option("--trace", run.trace,
                    "write what happened, for Perfetto (ui.perfetto.dev): a track for each CPU")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(FileName());
   run_command->add_flag("--stats", run.stats,
                         "show at the end what each CPU did, and how they came up");
 
@@ -173,9 +189,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     if (has_words) return Refuse("doctor takes no words after --");
     return doctor;
   }
-  if (run.json == "-") {
-    return Refuse("--json -: stdout is the guest's serial line; name a file");
-  }
+  if (run.image.empty()) return Refuse("IMAGE is an empty name");
   if (*flat_option) run.flat = flat;
   if (*timeout_option) run.timeout_ns = timeout_ns;
   run.arguments = JoinWords(run.arguments, words);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
@@ -82,6 +83,14 @@ bool OpenFor(const char* option, const std::string& name, File& file) {
   file.reset(std::fopen(name.c_str(), "we"));
   if (!file) Refuse(kExitUsage, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
   return file != nullptr;
+}
+
+// One file under two names or one, which neither report would survive.
+bool AreOne(const Files& files) {
+  struct stat json, trace;
+  return files.json && files.trace && fstat(fileno(files.json.get()), &json) == 0 &&
+         fstat(fileno(files.trace.get()), &trace) == 0 && S_ISREG(json.st_mode) &&
+         json.st_dev == trace.st_dev && json.st_ino == trace.st_ino;
 }
 
 bool Write(std::FILE* file, const std::string& text) {
@@ -181,6 +190,7 @@ int RunCommand(const RunOptions& options) {
       !OpenFor("--trace", options.trace, files.trace)) {
     return kExitUsage;
   }
+  if (AreOne(files)) return Refuse(kExitUsage, "--json and --trace name the same file");
 
   auto memory = GuestMemory::Create(options.memory_bytes);
   if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
