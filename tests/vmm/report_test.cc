@@ -271,6 +271,17 @@ TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
   CHECK(json.back() == '\n');
 }
 
+TEST_CASE("accesses past those that are told apart are reported as a number") {
+  RunReport report = Mixed();
+  for (uint64_t port = 0; port < AccessCounts::kMostAddresses; ++port) {
+    report.unknown_ports.push_back({port, 1, 0});
+  }
+  CHECK(Has(RenderReport(report, Style()), " and 248 more\n"));
+  report.other_ports = 7;
+  CHECK(Has(RenderReport(report, Style()), " and 248 more; 7 accesses to still others\n"));
+  CHECK(Has(ToJson(report), "\"other_accesses\": {\n    \"ports\": 7,\n"));
+}
+
 TEST_CASE("JSON of a crash names the fault") {
   RunReport report = Mixed();
   GuestFault fault{0, vcpu::GuestFaultExit::Kind::kEmulationFailure, 1, 0x100020, {0xcc}};

@@ -151,6 +151,9 @@ class Run {
     report.unknown_ports = machine_.ports().unknown().Rows();
     report.unknown_addresses = machine_.unknown_addresses().Rows();
     report.unknown_msrs = machine_.unknown_msrs().Rows();
+    report.other_ports = machine_.ports().unknown().others();
+    report.other_addresses = machine_.unknown_addresses().others();
+    report.other_msrs = machine_.unknown_msrs().others();
     report.symbols = loaded_.symbols;
     if (report.ending && report.ending->fault) {
       const GuestFault& fault = *report.ending->fault;

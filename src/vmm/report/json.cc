@@ -122,6 +122,9 @@ std::string ToJson(const RunReport& report) {
   json["unknown_ports"] = OfAccesses(report.unknown_ports);
   json["unknown_addresses"] = OfAccesses(report.unknown_addresses);
   json["unknown_msrs"] = OfAccesses(report.unknown_msrs);
+  json["other_accesses"] = {{"ports", report.other_ports},
+                            {"addresses", report.other_addresses},
+                            {"msrs", report.other_msrs}};
   // Names come from the image and the command line, and need not be UTF-8.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

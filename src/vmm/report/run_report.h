@@ -30,6 +30,8 @@ struct RunReport {
   std::vector<vcpu::Event> outside_events;  // posts that came from no vCPU
 
   std::vector<AccessCounts::Row> unknown_ports, unknown_addresses, unknown_msrs;
+  // Accesses to more of them than AccessCounts::kMostAddresses.
+  uint64_t other_ports = 0, other_addresses = 0, other_msrs = 0;
 
   // What memory holds where the crashed vCPU stood, where it could be found.
   std::vector<uint8_t> code_at_fault;

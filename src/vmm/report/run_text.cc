@@ -47,7 +47,8 @@ std::string RenderFault(const RunReport& report, const GuestFault& fault) {
   return text + "\n";
 }
 
-std::string RenderUnknown(const char* what, const std::vector<AccessCounts::Row>& rows) {
+std::string RenderUnknown(const char* what, const std::vector<AccessCounts::Row>& rows,
+                          uint64_t others) {
   if (rows.empty()) return "";
   std::string text = fmt::format("  {} that nobody serves:", what);
   for (size_t i = 0; i < std::min(rows.size(), kMostUnknown); ++i) {
@@ -55,6 +56,7 @@ std::string RenderUnknown(const char* what, const std::vector<AccessCounts::Row>
                         rows[i].writes);
   }
   if (rows.size() > kMostUnknown) text += fmt::format(" and {} more", rows.size() - kMostUnknown);
+  if (others != 0) text += fmt::format("; {} accesses to still others", others);
   return text + "\n";
 }
 
@@ -83,9 +85,9 @@ std::string RenderReport(const RunReport& report, const Style& style) {
   std::string text = RenderHeadline(report, style);
   if (report.ending && report.ending->fault) text += RenderFault(report, *report.ending->fault);
   text += RenderVcpus(report, style);
-  text += RenderUnknown("ports", report.unknown_ports);
-  text += RenderUnknown("addresses", report.unknown_addresses);
-  text += RenderUnknown("MSRs", report.unknown_msrs);
+  text += RenderUnknown("ports", report.unknown_ports, report.other_ports);
+  text += RenderUnknown("addresses", report.unknown_addresses, report.other_addresses);
+  text += RenderUnknown("MSRs", report.unknown_msrs, report.other_msrs);
   return text;
 }
 
