@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/run/vm.h>
 
 #include "kvm_fixture.h"
 
@@ -24,6 +25,21 @@ TEST_CASE("the probe agrees with what is known of VMX and SVM") {
   CHECK(found->exact_windows == probed->exact_windows);
   CHECK(found->set_tpr_exits == probed->set_tpr_exits);
   CHECK(found->tsc_deadline_exits <= probed->tsc_deadline_exits);  // if in doubt, no
+}
+
+TEST_CASE("TSC-deadline mode is refused where nothing says that its MSR exits") {
+  struct : Clock {
+    uint64_t NowNs() override { return 0; }
+    void Arm(int, uint64_t) override {}
+  } clock;
+  VmConfig config;
+  config.tsc_deadline = true;
+  for (const std::optional<HostTraits>& traits :
+       {std::optional<HostTraits>(), std::optional(HostTraits{.exact_windows = true})}) {
+    config.traits = traits;
+    const absl::Status status = Vm::Create(KvmOrSkip(), config, clock).status();
+    CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  }
 }
 
 TEST_CASE("the probe says the same twice") {

@@ -22,6 +22,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
         "kick signal {}: must be one that can be blocked, and not a real-time one, which queue",
         config.kick_signal));
   }
+  if (config.tsc_deadline && !(config.traits && config.traits->tsc_deadline_exits)) {
+    return absl::InvalidArgumentError(
+        "TSC-deadline mode: only where VmConfig::traits says that its MSR exits");
+  }
   absl::StatusOr<VmHandle> handle = VmHandle::Create(system);
   if (!handle.ok()) return handle.status();
   auto core = std::make_unique<VmCore>(system, config, clock, *std::move(handle));

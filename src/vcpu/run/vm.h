@@ -40,7 +40,7 @@ struct VmConfig {
   // Its page is FEC00000.
   apic::IoApicConfig ioapic;
 
-  // Offers the guest the timer's TSC-deadline mode; only where HostTraits::tsc_deadline_exits.
+  // Offers the guest the timer's TSC-deadline mode; only with `traits` whose tsc_deadline_exits.
   bool tsc_deadline = false;
 
   // What this KVM does. Without a value, it is found out when the run loop first needs to know.
