@@ -71,9 +71,12 @@ Start64:
   cmp $MAX_CPUS, %eax
   jae HaltForever
   mov %eax, %edx
-  inc %eax
+  mov $first_stack + STACK_SIZE, %esp
+  test %eax, %eax
+  jz 3f
   imul $STACK_SIZE, %eax, %eax
   lea STACKS(%rax), %rsp
+3:
   xor %ebp, %ebp
   call RuntimeMain  // (magic, information, APIC id)
 
@@ -82,6 +85,12 @@ HaltForever:
   cli
   hlt
   jmp HaltForever
+
+// The boot CPU's is in the image, so that it can say that there is no memory for the others'.
+  .bss
+  .balign 4096
+first_stack:
+  .skip STACK_SIZE
 
   .section .rodata
   .balign 8

@@ -99,6 +99,16 @@ static _Noreturn void Idle(struct Cpu* cpu) {
   }
 }
 
+// For the stacks of all but the boot CPU: one that is not there loses what is pushed on it.
+static void CheckMemory(uint32_t count) {
+  enum { kMib = 1024 * 1024 };
+  const uint32_t wanted = (STACKS + (count - 1) * STACK_SIZE + kMib - 1) / kMib;
+  const uint32_t kib = MemoryKib();
+  if (kib != 0 && kib / 1024 < wanted) {
+    Fail("%u CPUs need %u MiB of memory; there are %u", count, wanted, kib / 1024);
+  }
+}
+
 static struct Cpu* InitCpu(uint32_t apic_id) {
   struct Cpu* cpu = &cpus[apic_id];
   cpu->self = cpu;
@@ -132,7 +142,10 @@ static _Noreturn void BootCpu(struct Cpu* cpu, uint32_t magic, uint32_t informat
   const uint32_t count = CpuCountFromFwCfg();
   if (count == 0) Print("no fw_cfg device: going on with 1 CPU");
   if (count > MAX_CPUS) Fail("%u CPUs; the runtime has room for %u", count, MAX_CPUS);
-  if (count > 1) cpu_count = count;
+  if (count > 1) {
+    CheckMemory(count);
+    cpu_count = count;
+  }
 
   for (size_t i = 0; trampoline + i < trampoline_end; ++i) {
     ((volatile char*)TRAMPOLINE)[i] = trampoline[i];

@@ -2,7 +2,7 @@
 //
 //   0x8000   one page: the real-mode code that SIPI starts
 //   1 MiB    the image
-//   16 MiB   stacks, one per CPU, out of the image so that loaders need not clear them
+//   16 MiB   stacks of CPUs 1, 2, ..., out of the image so that loaders need not clear them
 #pragma once
 
 #define MAX_CPUS 1024

@@ -17,23 +17,30 @@ enum {
   kFwCfgSignature = 0,
   kFwCfgCpus = 5,
   kMultibootMagic = 0x2BADB002,
+  kMultibootHasMemory = 1 << 0,
   kMultibootHasCommandLine = 1 << 2,
 };
 
 struct MultibootInformation {
-  uint32_t flags, mem_lower, mem_upper, boot_device, command_line;
+  uint32_t flags;
+  uint32_t mem_lower, mem_upper;  // KiB from 0, and from 1 MiB to the first hole
+  uint32_t boot_device, command_line;
 };
 
 static char command_line[1024];
+static uint32_t memory_kib;  // 0: not known
 
 void InitPlatform(uint32_t multiboot_magic, uint32_t multiboot_information) {
   if (multiboot_magic != kMultibootMagic) return;
   const struct MultibootInformation* information = (const void*)(uintptr_t)multiboot_information;
+  if (information->flags & kMultibootHasMemory) memory_kib = 1024 + information->mem_upper;
   if (!(information->flags & kMultibootHasCommandLine)) return;
   const char* from = (const char*)(uintptr_t)information->command_line;
   for (size_t i = 0; i + 1 < sizeof(command_line) && from[i] != '\0'; ++i)
     command_line[i] = from[i];
 }
+
+uint32_t MemoryKib(void) { return memory_kib; }
 
 static void SelectFwCfg(uint16_t key) { WritePort16(kFwCfgSelector, key); }
 

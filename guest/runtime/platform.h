@@ -32,3 +32,4 @@ uint64_t CommandLineNumber(const char* key, uint64_t otherwise);
 // Of the runtime.
 void InitPlatform(uint32_t multiboot_magic, uint32_t multiboot_information);
 uint32_t CpuCountFromFwCfg(void);  // 0 where there is no fw_cfg
+uint32_t MemoryKib(void);          // from 0 to the first hole above 1 MiB; 0 where not known
