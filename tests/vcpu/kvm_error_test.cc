@@ -12,6 +12,7 @@
 #include <muster/vcpu/kvm/capabilities.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/kvm/open_error.h>
 #include <muster/vcpu/kvm/system.h>
 
 namespace muster::vcpu {
@@ -56,15 +57,44 @@ TEST_CASE("a device that may not be opened is a matter of permission, with its m
   const Unprivileged unprivileged;
   const absl::Status status = System::Open(path).status();
   CHECK(status.code() == absl::StatusCode::kPermissionDenied);
-  CHECK_THAT(status.ToString(),
-             Contains(path) && Contains("Permission denied") && Contains("group"));
+  CHECK_THAT(status.ToString(), Contains(path) && Contains("Permission denied (errno 13): only ") &&
+                                    Contains("; run as that user, or as root: chmod g+rw "));
 }
 
 TEST_CASE("a device that does not exist says that KVM is not there") {
   const absl::Status status = System::Open("/nonexistent/kvm").status();
   CHECK(status.code() == absl::StatusCode::kNotFound);
-  CHECK_THAT(status.ToString(), Contains("/nonexistent/kvm") && Contains("modprobe"));
+  CHECK_THAT(status.ToString(), Contains("/nonexistent/kvm: No such file") && Contains("; "));
   CHECK(OpenError("/dev/kvm", ENODEV).code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("why a device is absent: by the processor's flags and the module, each with its mend") {
+  const TemporaryDirectory without, with;
+  std::filesystem::create_directory(with.path() / "kvm_amd");
+  const auto flags = [](const std::string& more) {
+    return "processor\t: 0\nvmx flags\t: vnmi\nflags\t\t: fpu de" + more + " sse\n\nflags\t: vmx\n";
+  };
+  CHECK_THAT(WhyAbsent(flags(" vmx"), without.path()),
+             Contains("kvm_intel is not loaded; ") && Contains("modprobe kvm_intel"));
+  CHECK_THAT(WhyAbsent(flags(" svm"), without.path()), Contains("modprobe kvm_amd"));
+  CHECK_THAT(WhyAbsent(flags(" svm"), with.path()),
+             Contains("kvm_amd is loaded") && Contains("; give the container /dev/kvm"));
+  CHECK_THAT(WhyAbsent(flags(" hypervisor"), without.path()),
+             Contains("without nested virtualization") && Contains("; have it turned on"));
+  CHECK_THAT(WhyAbsent(flags(""), without.path()),
+             Contains("virtualization is off") && Contains("; turn on VT-x or SVM"));
+}
+
+TEST_CASE("why a device denies: by its mode and group, each with its mend") {
+  DeniedDevice device{"/dev/kvm", 0660, "root", "kvm", false};
+  CHECK_THAT(WhyDenied(device),
+             Contains("only group kvm has access; ") && Contains("usermod -aG kvm USER"));
+  device.is_member = true;
+  CHECK_THAT(WhyDenied(device), Contains("its mode allows it"));
+  device = {"/dev/kvm", 0600, "root", "root", true};
+  CHECK_THAT(WhyDenied(device), Contains("only root has access; ") && !Contains("usermod"));
+  device.mode = 0666;
+  CHECK_THAT(WhyDenied(device), Contains("its mode allows it"));
 }
 
 TEST_CASE("a device that is not KVM is said to be none") {

@@ -112,7 +112,10 @@ TEST_CASE("no KVM, something else in its place, or one out of reach exit with 6 
   };
   const Process::Result absent = with_kvm("/nonexistent/kvm");
   CHECK(absent.status == 6);
-  CHECK(Has(absent.err, "cannot open /nonexistent/kvm: No such file or directory"));
+  CHECK(Has(absent.err, "cannot open /nonexistent/kvm: No such file or directory (errno 2): "));
+  CHECK(Has(absent.err,
+            "\nmuster: or run it on an emulated machine, from the source tree: ./dev "
+            "nested -- COMMAND\n"));
   const Process::Result other = with_kvm("/dev/null");
   CHECK(other.status == 6);
   CHECK(Has(other.err, "/dev/null is not KVM"));

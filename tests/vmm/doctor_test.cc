@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 
 #include <muster/vmm/report/diagnosis.h>
-#include <muster/vmm/report/json.h>
 
 namespace muster::vmm {
 namespace {
@@ -15,25 +14,6 @@ const Finding* Find(const Diagnosis& diagnosis, const std::string& id) {
     if (finding.id == id) return &finding;
   }
   return nullptr;
-}
-
-TEST_CASE("doctor: without a device guests cannot run, and the mend is said") {
-  const Diagnosis diagnosis = DiagnoseHost("/nonexistent/kvm");
-  CHECK_FALSE(diagnosis.CanRun());
-  const Finding* device = Find(diagnosis, "device");
-  REQUIRE(device != nullptr);
-  CHECK(device->verdict == Finding::Verdict::kNo);
-  CHECK(device->value.find("/nonexistent/kvm") != std::string::npos);
-  CHECK(device->mend.find("./dev nested") != std::string::npos);
-  CHECK(RenderDiagnosis(diagnosis, Style{}).find("Guests cannot run here.") != std::string::npos);
-}
-
-TEST_CASE("doctor: a device that is not KVM is told as such") {
-  const Diagnosis diagnosis = DiagnoseHost("/dev/null");
-  CHECK_FALSE(diagnosis.CanRun());
-  CHECK(Find(diagnosis, "device")->verdict == Finding::Verdict::kYes);
-  CHECK(Find(diagnosis, "api-version")->value == "not KVM");
-  CHECK(ToJson(diagnosis).find("\"can_run\": false") != std::string::npos);
 }
 
 TEST_CASE("doctor: on a usable KVM each capability and trait is named", "[kvm]") {

@@ -32,25 +32,4 @@ absl::Status IoctlError(const char* call, int error, int vcpu) {
   return absl::Status(absl::ErrnoToStatusCode(error), message);
 }
 
-absl::Status OpenError(const std::string& path, int error) {
-  const std::string message = fmt::format("cannot open {}: {}", path, Text(error));
-  switch (error) {
-    case EACCES:
-    case EPERM:
-      return absl::PermissionDeniedError(
-          message + "; its group (often kvm) has access: add yourself to it and log in again");
-    case ENOENT:
-    case ENXIO:
-    case ENODEV:
-      return absl::NotFoundError(
-          message +
-          "; KVM is not loaded (modprobe kvm_intel or kvm_amd), virtualization is off in the "
-          "firmware, or this is a virtual machine or container without it");
-    case EMFILE:
-      return absl::ResourceExhaustedError(message + "; " + DescriptorLimit());
-    default:
-      return absl::Status(absl::ErrnoToStatusCode(error), message);
-  }
-}
-
 }  // namespace muster::vcpu

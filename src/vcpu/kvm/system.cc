@@ -7,6 +7,7 @@
 #include <muster/vcpu/kvm/abi.h>
 #include <muster/vcpu/kvm/capabilities.h>
 #include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/kvm/open_error.h>
 #include <muster/vcpu/kvm/system.h>
 
 namespace muster::vcpu {
@@ -35,8 +36,8 @@ absl::StatusOr<System> System::Open(const std::string& path) {
 
   const int version = ioctl(system.fd(), KVM_GET_API_VERSION, 0);
   if (version < 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("{} is not KVM: it does not answer KVM_GET_API_VERSION", path));
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is not KVM: it does not answer KVM_GET_API_VERSION; name KVM's own device", path));
   }
   if (version != KVM_API_VERSION) {
     return absl::FailedPreconditionError(

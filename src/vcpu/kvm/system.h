@@ -17,6 +17,7 @@ class System {
  public:
   // Fails with PermissionDenied or NotFound where there is no device to open, FailedPrecondition
   // where `path` is not KVM or KVM lacks something that this library cannot do without, by name.
+  // What follows the first ';' of the message mends it.
   static absl::StatusOr<System> Open(const std::string& path = "/dev/kvm");
 
   int fd() const { return fd_.get(); }

@@ -204,7 +204,11 @@ int RunCommand(const RunOptions& options) {
   if (!loaded.ok()) return Refuse(kExitImage, loaded.status());
 
   const auto system = vcpu::System::Open(KvmDevice());
-  if (!system.ok()) return Refuse(kExitNoKvm, system.status());
+  if (!system.ok()) {
+    return Refuse(kExitNoKvm, fmt::format("{}\nmuster: or run it on an emulated machine, from the "
+                                          "source tree: ./dev nested -- COMMAND",
+                                          std::string(system.status().message())));
+  }
   if (options.cpus > system->max_vcpus()) {
     return Refuse(kExitUsage, fmt::format("--cpus {}: this KVM gives a guest at most {}",
                                           options.cpus, system->max_vcpus()));

@@ -13,7 +13,15 @@ namespace {
 using Verdict = Finding::Verdict;
 
 constexpr int kApiVersion = 12;
-constexpr const char* kNested = "or run it on an emulated machine: ./dev nested -- COMMAND";
+constexpr const char* kNested = "run on an emulated machine: ./dev nested -- COMMAND";
+
+// A status of vcpu::System as a finding: the mend is what follows its first ';'.
+Finding Unusable(std::string id, std::string what, const absl::Status& status) {
+  const std::string message(status.message());
+  const size_t end = message.find("; ");
+  const std::string mend = end == std::string::npos ? "" : message.substr(end + 2) + "; or ";
+  return {std::move(id), Verdict::kNo, std::move(what), message.substr(0, end), mend + kNested};
+}
 
 Verdict YesNo(bool yes) { return yes ? Verdict::kYes : Verdict::kNo; }
 
@@ -32,8 +40,7 @@ void LookAtLimits(int max_vcpus, std::vector<Finding>& findings) {
 void LookAtTraits(const vcpu::System& system, std::vector<Finding>& findings) {
   const absl::StatusOr<vcpu::HostTraits> traits = vcpu::ProbeHost(system);
   if (!traits.ok()) {
-    findings.push_back({"probe", Verdict::kNo, "a VM runs a few instructions",
-                        std::string(traits.status().message()), kNested});
+    findings.push_back(Unusable("probe", "a VM runs a few instructions", traits.status()));
     return;
   }
   findings.push_back({"probe", Verdict::kYes, "a VM runs a few instructions", "yes", ""});
@@ -46,8 +53,14 @@ void LookAtTraits(const vcpu::System& system, std::vector<Finding>& findings) {
                       exact ? "exact" : "batched: found by single steps", ""});
   findings.push_back({"set-tpr", Verdict::kNote, "lowering CR8 exits",
                       traits->set_tpr_exits ? "yes" : "no: looked at now and then", ""});
-  findings.push_back({"tsc-deadline", Verdict::kNote, "TSC-deadline writes exit",
-                      traits->tsc_deadline_exits ? "yes" : "no: not offered to guests", ""});
+  const char* offered = "yes";
+  if (!traits->tsc_deadline_exits) {
+    offered = "no: its MSR does not exit";
+  } else if (const auto known = vcpu::TraitsByModule(); known && !known->tsc_deadline_exits) {
+    offered = "no: its MSR exits, but runs do not probe this KVM";
+  }
+  findings.push_back(
+      {"tsc-deadline", Verdict::kNote, "TSC-deadline mode is offered to guests", offered, ""});
 }
 
 }  // namespace
@@ -61,10 +74,11 @@ Diagnosis DiagnoseHost(const std::string& path) {
   Diagnosis diagnosis;
   std::vector<Finding>& findings = diagnosis.findings;
   const vcpu::Survey survey = vcpu::SurveyHost(path);
-  findings.push_back({"device", YesNo(survey.opened), path + " opens",
-                      survey.opened ? "yes" : std::string(survey.usable.message()),
-                      survey.opened ? "" : kNested});
-  if (!survey.opened) return diagnosis;
+  if (!survey.opened) {
+    findings.push_back(Unusable("device", path + " opens", survey.usable));
+    return diagnosis;
+  }
+  findings.push_back({"device", Verdict::kYes, path + " opens", "yes", ""});
   findings.push_back({"api-version", YesNo(survey.api_version == kApiVersion),
                       fmt::format("KVM API version {}", kApiVersion),
                       survey.api_version < 0 ? "not KVM" : fmt::format("{}", survey.api_version),
@@ -77,8 +91,7 @@ Diagnosis DiagnoseHost(const std::string& path) {
   if (!diagnosis.CanRun()) return diagnosis;
   const absl::StatusOr<vcpu::System> system = vcpu::System::Open(path);
   if (!system.ok()) {
-    findings.push_back({"limits", Verdict::kNo, "KVM tells its limits",
-                        std::string(system.status().message()), kNested});
+    findings.push_back(Unusable("limits", "KVM tells its limits", system.status()));
     return diagnosis;
   }
   LookAtTraits(*system, findings);
@@ -92,8 +105,8 @@ std::string RenderDiagnosis(const Diagnosis& diagnosis, const Style& style) {
                    {"FOUND", TextTable::Align::kLeft, 60}});
   std::string mends;
   for (const Finding& f : diagnosis.findings) {
-    const char* mark = f.verdict == Verdict::kYes ? "yes" : f.verdict == Verdict::kNo ? "no" : "";
-    table.AddRow({mark, f.what, f.value}, f.verdict == Verdict::kNo ? Colour::kRed : Colour::kNone);
+    const bool bad = f.verdict == Verdict::kNo;
+    table.AddRow({bad ? "!" : "", f.what, f.value}, bad ? Colour::kRed : Colour::kNone);
     if (!f.mend.empty()) mends += fmt::format("  {}: {}\n", f.what, f.mend);
   }
   std::string text = table.Render(style);
