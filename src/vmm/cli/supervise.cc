@@ -28,7 +28,8 @@ void StopUntilContinued(Machine& machine) {
   // What the signal does by itself, but not here and now: SIGTSTP is blocked, and ours.
   if (paused.ok()) kill(getpid(), SIGSTOP);
   if (const absl::Status status = machine.Resume(); !status.ok()) {
-    fmt::print(stderr, "muster: the guest's clocks show the pause: {}\n", std::string(status.message()));
+    fmt::print(stderr, "muster: the guest's clocks show the pause: {}\n",
+               std::string(status.message()));
   }
 }
 
