@@ -1,7 +1,9 @@
+#include <cstring>
 #include <map>
 
 #include <catch2/catch.hpp>
 
+#include <muster/apic/ioapic_regs.h>
 #include <muster/vcpu/irq/fabric.h>
 
 namespace muster::vcpu {
@@ -202,6 +204,74 @@ TEST_CASE("NMI and SMI are told apart from vectors") {
   CHECK(bus.sink.nmis == CpuSet{1});
   CHECK(bus.sink.smis == CpuSet{2});
   CHECK(bus.sink.posts.empty());
+}
+
+// Level-triggered pins of the I/O APIC, whose messages nobody takes.
+struct Pins : Bus {
+  using Bus::Bus;
+  static constexpr unsigned kPin = 3;
+
+  void Store(uint32_t offset, uint32_t value) {
+    uint8_t bytes[4];
+    memcpy(bytes, &value, sizeof(value));
+    REQUIRE(fabric.ioapic().Write(kOutside, offset, bytes).ok());
+  }
+  void Route(uint32_t low, uint32_t destination) {
+    Store(apic::kIoRegSel, 0x11 + 2 * kPin);
+    Store(apic::kIoWin, destination << 24);
+    Store(apic::kIoRegSel, 0x10 + 2 * kPin);
+    Store(apic::kIoWin, low);
+  }
+  void Assert() { REQUIRE(fabric.ioapic().SetLine(kPin, true).ok()); }
+  void Enable(int cpu, bool enabled) {
+    Identity identity = fabric.table().identity(cpu);
+    identity.software_enabled = enabled;
+    fabric.table().Publish(cpu, identity);
+  }
+};
+constexpr uint32_t kLevelFixed = 0x8050;
+constexpr uint32_t kLevelLowest = 0x8950;
+
+TEST_CASE("a level sent to nobody is sent when its destination is mended") {
+  Pins pins(2);
+  pins.Route(kLevelFixed, 9);
+  pins.Assert();
+  CHECK(pins.sink.posts.empty());
+  pins.Route(kLevelFixed, 1);
+  CHECK(pins.sink.posts == std::map<int, int>{{1, 1}});
+}
+
+TEST_CASE("a lowest-priority level waits for the first APIC that is enabled") {
+  Pins pins(2);
+  pins.Enable(0, false);
+  pins.Enable(1, false);
+  pins.Route(kLevelLowest | 0x800, 3);
+  pins.Assert();
+  CHECK(pins.sink.posts.empty());
+  pins.Enable(1, true);
+  REQUIRE(pins.fabric.ioapic().Retry(1).ok());
+  CHECK(pins.sink.posts == std::map<int, int>{{1, 1}});
+}
+
+TEST_CASE("a level that an INIT wiped out of a mailbox goes to another who takes it") {
+  Pins pins(2);
+  pins.Route(kLevelLowest | 0x800, 3);
+  pins.Assert();
+  const int first = pins.sink.posted().First();
+  pins.Enable(first, false);
+  pins.fabric.ioapic().Unaccepted(0x50);  // as AcceptInit does
+  pins.Send(1 - first,
+            {.destination = static_cast<uint32_t>(first), .delivery_mode = DeliveryMode::kInit});
+  CHECK(pins.sink.posts[1 - first] == 1);
+}
+
+TEST_CASE("a shorthand does not reach an APIC that is disabled in hardware") {
+  Bus bus(3);
+  Identity identity = bus.fabric.table().identity(1);
+  identity.mode = ApicMode::kDisabled;
+  bus.fabric.table().Publish(1, identity);
+  bus.Send(0, {.delivery_mode = DeliveryMode::kNmi}, Shorthand::kAllExcludingSelf);
+  CHECK(bus.sink.nmis == CpuSet{2});
 }
 
 }  // namespace

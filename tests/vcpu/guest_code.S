@@ -5,14 +5,22 @@
     .section .rodata
     .code16
 
+// END enters the snippet in a table of {name, begin, end}.
+    .section .data.rel.ro, "aw"
+    .global muster_snippets
+muster_snippets:
+    .section .rodata
 .macro SNIPPET name
     .balign 16
-    .global \name
 \name:
 .endm
 .macro END name
-    .global \name\()_end
 \name\()_end:
+\name\()_name:
+    .asciz "\name"
+    .pushsection .data.rel.ro, "aw"
+    .quad \name\()_name, \name, \name\()_end
+    .popsection
 .endm
 
 .macro WRITE_MSR msr, low, high=0
@@ -502,4 +510,69 @@ SNIPPET gp_handler
     STOP
 END gp_handler
 
+// ---- lives that end in the middle of an access ----
+
+// In xAPIC mode with the page at 0x100000: software-enables the APIC by a read-modify-write, again
+// and again. DS is real mode's highest.
+SNIPPET ap_exchanges_svr
+    WRITE_MSR 0x1b, 0x00100000
+    WRITE_MSR 0x1b, 0x00100800
+    xorw %ax, %ax
+    movw %ax, %ds
+    movb $1, 0x500
+    movw $0xffff, %ax
+    movw %ax, %ds
+1:  movl $0x1ff, %eax
+    xchgl %eax, 0x100
+    jmp 1b
+END ap_exchanges_svr
+
+// Starts CPU 1, waits until it runs and a little longer, sends INIT; IN 0x11 waits for the host.
+SNIPPET init_again_and_again
+1:  movb $0, 0x500
+    START 1
+2:  cmpb $0, 0x500
+    je 2b
+    inb $0x12, %al
+    inb $0x12, %al
+    SEND 0x4500, 1
+    SAY 0x10, 1
+    inl $0x41, %eax
+    jmp 1b
+END init_again_and_again
+
+SNIPPET says_for_ever
+    movb $1, 0x500
+1:  SAY 0x20, 1
+    jmp 1b
+END says_for_ever
+
+// CPU 1 disables its APIC in hardware; CPU 0 sends NMI to all but itself.
+SNIPPET disables_apic
+    WRITE_MSR 0x1b, 0
+    movb $1, 0x500
+1:  cmpb $0, 0x501
+    je 1b
+    SAY 0x20, 1
+    STOP
+END disables_apic
+SNIPPET nmi_to_others
+    START 1
+1:  cmpb $0, 0x500
+    je 1b
+    SEND 0xc4400
+    movb $1, 0x501
+    STOP
+END nmi_to_others
+
+SNIPPET apic_over_ram
+    WRITE_MSR 0x1b, 0x00000100
+    WRITE_MSR 0x1b, 0x00080900
+    SAY 0x10, 1
+    STOP
+END apic_over_ram
+
+    .section .data.rel.ro, "aw"
+    .global muster_snippets_end
+muster_snippets_end:
     .section .note.GNU-stack, "", @progbits

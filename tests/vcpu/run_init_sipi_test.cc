@@ -149,5 +149,57 @@ TEST_CASE("INIT of the bootstrap processor leads to the reset vector, memory kep
   CHECK(t.CountWrites(0x11) == 0);
 }
 
+TEST_CASE("the store of a read-modify-write that INIT cuts in two does not reach the next life") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(init_again_and_again));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_exchanges_svr));
+  t.Start();
+  int enabled = 0;
+  for (size_t i = 1; i <= 100; ++i) {
+    t.AwaitWrites(0x10, i);
+    const Inspection ap = t.Look(1);
+    REQUIRE(ap.state == RunState::kWaitForSipi);
+    if (ap.apic_software_enabled) ++enabled;
+    t.Answer();
+  }
+  CHECK(enabled == 0);
+}
+
+TEST_CASE("a device on the CPU's own thread may send it an INIT") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(says_for_ever));
+  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
+  REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(1).Run()));
+  REQUIRE(t.vm()
+              .SendMessage(
+                  {.destination = 1, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit})
+              .ok());
+  CHECK(t.vm().vcpu(1).Inspect().state == RunState::kWaitForSipi);
+}
+
+TEST_CASE("a hardware-disabled APIC takes no NMI by a shorthand") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(nmi_to_others));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(disables_apic));
+  t.Load(0x2000, MUSTER_SNIPPET(nmi_handler_says));
+  t.SetIvt(2, 0x2000);
+  t.Start();
+  t.AwaitWrites(0x20, 1);
+  CHECK(t.CountWrites(0x31) == 0);
+  CHECK(t.Look(1).counters.nmis_injected == 0);
+}
+
+TEST_CASE("an APIC page moved over RAM is a fault that says where") {
+  TestVm t(1);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(apic_over_ram));
+  t.Start();
+  t.Await("the fault", [&] { return std::holds_alternative<GuestFaultExit>(t.last_exit(0)); });
+  const auto& fault = std::get<GuestFaultExit>(t.last_exit(0));
+  CHECK(fault.kind == GuestFaultExit::Kind::kApicOverRam);
+  CHECK(fault.detail == 0x80000);
+}
+
 }  // namespace
 }  // namespace muster::vcpu

@@ -28,6 +28,25 @@ std::string Describe(const Inspection& i) {
 
 }  // namespace
 
+extern "C" {
+// Made by guest_code.S.
+struct NamedSnippet {
+  const char* name;
+  const uint8_t* begin;
+  const uint8_t* end;
+};
+extern const NamedSnippet muster_snippets[];
+extern const NamedSnippet muster_snippets_end[];
+}
+
+Snippet FindSnippet(const char* name) {
+  for (const NamedSnippet* snippet = muster_snippets; snippet != muster_snippets_end; ++snippet) {
+    if (strcmp(snippet->name, name) == 0) return {snippet->begin, snippet->end};
+  }
+  FAIL("no snippet " << name << " in guest_code.S");
+  return {};
+}
+
 TestClock::TestClock() : thread_([this] { Loop(); }) {}
 
 TestClock::~TestClock() {
@@ -100,7 +119,6 @@ TestVm::TestVm(int cpus, VmConfig config) {
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   REQUIRE(ram_ != MAP_FAILED);
   config.cpus = cpus;
-  config.x2apic = true;
   absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(*system_, config, clock_);
   INFO(vm.status().ToString());
   REQUIRE(vm.ok());
@@ -209,6 +227,14 @@ void TestVm::Store(uint64_t gpa, uint32_t value) {
   }
   written_.notify_all();
   AwaitWrites(0x43, ++stores_);
+}
+
+void TestVm::Answer() {
+  {
+    std::lock_guard lock(mutex_);
+    asked_[0x41].push_back(0);
+  }
+  written_.notify_all();
 }
 
 void TestVm::SetInput(uint16_t port, uint32_t value) {

@@ -10,6 +10,9 @@ using rendezvous::CpuSet;
 
 namespace {
 
+// Hardware-disabled APICs hear no broadcast either.
+constexpr Message kEverybody{.destination = 0xffffffff, .x2apic = true};
+
 // Whom an entry of the I/O APIC sends to. Its destination has 8 bits.
 Message Addressee(const apic::Rte& entry) {
   return {.destination = entry.Get<apic::Rte::Destination>(),
@@ -29,26 +32,42 @@ absl::Status Fabric::SendIpi(int source, const Ipi& ipi) {
   const Origin origin = Origin::Ipi(source);
   switch (ipi.shorthand) {
     case Shorthand::kNone:
-      return Send(origin, ipi.message, table_.Match(ipi.message));
+      return SendAndRetry(origin, ipi.message, table_.Match(ipi.message));
     case Shorthand::kSelf:
-      return Send(origin, ipi.message, CpuSet{source});
+      return SendAndRetry(origin, ipi.message, CpuSet{source});
     case Shorthand::kAllIncludingSelf:
-      return Send(origin, ipi.message, CpuSet::FirstN(table_.cpus()));
+      return SendAndRetry(origin, ipi.message, table_.Match(kEverybody));
     case Shorthand::kAllExcludingSelf:
-      return Send(origin, ipi.message, CpuSet::FirstN(table_.cpus()) - CpuSet{source});
+      return SendAndRetry(origin, ipi.message, table_.Match(kEverybody) - CpuSet{source});
   }
   return absl::OkStatus();
 }
 
+absl::Status Fabric::SendMessage(int source, const Message& message) {
+  return SendAndRetry(Origin{.kind = Origin::Kind::kMsi, .cpu = source}, message,
+                      table_.Match(message));
+}
+
+absl::Status Fabric::SendAndRetry(const Origin& origin, const Message& message,
+                                  const CpuSet& addressed) {
+  const absl::Status status = Send(origin, message, Narrow(message, addressed));
+  if (!status.ok() || message.delivery_mode != DeliveryMode::kInit) return status;
+  // A level interrupt that the INIT wiped out of a mailbox may have others who would take it.
+  return ioapic_.Retry(origin.cpu);
+}
+
+CpuSet Fabric::Narrow(const Message& message, const CpuSet& addressed) {
+  if (message.delivery_mode != DeliveryMode::kLowestPriority) return addressed;
+  const int cpu = table_.Arbitrate(addressed);
+  return cpu >= 0 ? CpuSet{cpu} : CpuSet();
+}
+
 absl::Status Fabric::Send(const Origin& origin, const Message& message, const CpuSet& targets) {
+  if (targets.Empty()) return absl::OkStatus();
   switch (message.delivery_mode) {
     case DeliveryMode::kFixed:
-      for (int cpu : targets) sink_.Post(origin, cpu, message.vector, message.trigger_mode);
-      break;
     case DeliveryMode::kLowestPriority:
-      if (const int cpu = table_.Arbitrate(targets); cpu >= 0) {
-        sink_.Post(origin, cpu, message.vector, message.trigger_mode);
-      }
+      for (int cpu : targets) sink_.Post(origin, cpu, message.vector, message.trigger_mode);
       break;
     case DeliveryMode::kNmi:
       for (int cpu : targets) sink_.PostNmi(origin, cpu);
@@ -60,9 +79,9 @@ absl::Status Fabric::Send(const Origin& origin, const Message& message, const Cp
       // INIT Level De-assert only sets arbitration ids, and those are gone (SDM "Interrupt Command
       // Register (ICR)", delivery mode 101).
       if (message.trigger_mode == apic::TriggerMode::kLevel && !message.level) break;
-      return targets.Empty() ? absl::OkStatus() : sink_.Init(origin, targets);
+      return sink_.Init(origin, targets);
     case DeliveryMode::kStartup:
-      return targets.Empty() ? absl::OkStatus() : sink_.Startup(origin, targets, message.vector);
+      return sink_.Startup(origin, targets, message.vector);
     case DeliveryMode::kExtInt:
     case DeliveryMode::kReserved:
       // ExtINT asks an 8259 for its vector, and there is none; no APIC sends the reserved one.

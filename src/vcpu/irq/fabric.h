@@ -54,18 +54,25 @@ class Fabric {
   // By the owner of vCPU `source`.
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
   // What a device writes to the address of an MSI. By the owner of vCPU `source`, or kOutside.
-  absl::Status SendMessage(int source, const apic::Message& message) {
-    return Send(Origin{.kind = Origin::Kind::kMsi, .cpu = source}, message, table_.Match(message));
-  }
+  absl::Status SendMessage(int source, const apic::Message& message);
 
-  // For SharedIoApic: what a pin sends, and the meeting after which no message of `before` is on
-  // its way. `source` is the vCPU on whose thread this is, or kOutside.
-  absl::Status SendFromPin(int source, const apic::PinMessage& sent) {
-    return Send(Origin::Pin(source, sent.pin), sent.message, table_.Match(sent.message));
+  // For SharedIoApic: who takes a message, possibly nobody; sending it to them; and the meeting
+  // after which no message of an entry's former routing is on its way. `source` is the vCPU on
+  // whose thread this is, or kOutside.
+  rendezvous::CpuSet Takers(const apic::Message& message) {
+    return Narrow(message, table_.Match(message));
+  }
+  absl::Status SendFromPin(int source, const apic::PinMessage& sent,
+                           const rendezvous::CpuSet& takers) {
+    return Send(Origin::Pin(source, sent.pin), sent.message, takers);
   }
   absl::Status Reroute(int source, const apic::RoutingChange& change);
 
  private:
+  // Of those that a message addresses, the ones it goes to: lowest priority leaves one or none.
+  rendezvous::CpuSet Narrow(const apic::Message& message, const rendezvous::CpuSet& addressed);
+  absl::Status SendAndRetry(const Origin& origin, const apic::Message& message,
+                            const rendezvous::CpuSet& addressed);
   absl::Status Send(const Origin& origin, const apic::Message& message,
                     const rendezvous::CpuSet& targets);
 

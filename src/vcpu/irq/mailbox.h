@@ -28,7 +28,8 @@ class Mailbox {
     for (int i = kWords - 1; i >= 0; --i) {
       // Relaxed: a hint that spares the exchange. The poster rings the doorbell after its
       // fetch_or, and the owner took the ring with a seq_cst read-modify-write before it came
-      // here, so a post whose ring was seen is visible; one that is missed rings again.
+      // here, so a post whose ring was seen is visible; one that is missed has its ring yet to
+      // come.
       if (words_[i].Load(std::memory_order_relaxed) == 0) continue;
       const uint64_t word = words_[i].Exchange(0, std::memory_order_acquire);
       for (uint32_t rest = static_cast<uint32_t>(word | (word >> 32)); rest != 0;) {

@@ -9,6 +9,7 @@ namespace muster::vcpu {
 using apic::DeliveryMode;
 using apic::IoApicEffects;
 using apic::PinMessage;
+using apic::TriggerMode;
 
 template <typename Change>
 absl::Status SharedIoApic::Apply(int source, Change&& change) {
@@ -22,14 +23,22 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
         meetings.push_back(sent);
         continue;
       }
+      const rendezvous::CpuSet takers = fabric_.Takers(sent.message);
+      if (takers.Empty()) {
+        // There will be no EOI: the pin must not wait for one.
+        if (sent.message.trigger_mode == TriggerMode::kLevel)
+          ioapic_.Unaccepted(sent.message.vector);
+        continue;
+      }
       // Without INIT and SIPI, nothing that can fail or wait.
-      (void)fabric_.SendFromPin(source, sent);
+      (void)fabric_.SendFromPin(source, sent, takers);
     }
     rerouted = effects.rerouted;
   }
   for (const PinMessage& meeting : meetings) {
-    if (const absl::Status status = fabric_.SendFromPin(source, meeting); !status.ok())
-      return status;
+    const absl::Status status =
+        fabric_.SendFromPin(source, meeting, fabric_.Takers(meeting.message));
+    if (!status.ok()) return status;
   }
   // Where the old entry has sent nothing, nothing of it is on its way.
   if (rerouted && rerouted->sent) {

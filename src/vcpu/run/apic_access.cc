@@ -111,7 +111,7 @@ void VcpuCore::ArmTimer() {
       wanted = now.ns + static_cast<uint64_t>(std::min<unsigned __int128>(ns, UINT64_MAX / 4));
     }
   }
-  if (stepper_.exhausted()) wanted = std::min(wanted, stepper_.PollAt(vm_.clock().NowNs()));
+  wanted = std::min(wanted, poll_at_);
   if (wanted == armed_) return;
   armed_ = wanted;
   vm_.clock().Arm(cpu_, wanted);

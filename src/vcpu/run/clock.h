@@ -15,7 +15,7 @@ class Clock {
 
   // Asks for Vm::TimerExpired(cpu) once NowNs() >= deadline_ns. Replaces the earlier deadline of
   // that vCPU; kNever cancels. A late or stale expiry is harmless: the vCPU compares for itself.
-  // Called from the vCPU's thread with no lock held.
+  // Called with no lock held, from the vCPU's thread or one that acts for it.
   virtual void Arm(int cpu, uint64_t deadline_ns) = 0;
 
   // The vCPUs stand still from Hold to Continue. For their timers to stand with them NowNs() does

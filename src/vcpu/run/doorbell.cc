@@ -17,18 +17,22 @@ namespace muster::vcpu {
 //     before (the signal is pending, or immediate_exit is seen) or during.
 //   - reads kParked: the ringer bumps the wake word after R1. The owner read that word before O1,
 //     and sleeps only if it is unchanged.
-//   - reads kUser: the owner has left, and comes to another O1 and O2 after R2, hence after R1.
+//   - reads kBorrowed: the owner is parked behind the borrower, or outside Run. It is woken as if
+//     parked, since GiveBack will not do so; Claim leads to another O1 and O2.
+//   - reads kUser or kFree: the owner has left, and comes to another O1 and O2 after R2, hence
+//     after R1.
 // R1 before O2 in S: O2 reads r, and the owner does not enter.
 //
-// Clearing immediate_exit: LeaveGuest stores kUser, then exchanges the byte, then the run loop
-// loads requests_ before it can enter again. A plain store could wait in the store buffer past
-// that load, and wipe out the 1 of a ringer whose request the load has missed. The exchange
-// drains the buffer: a ringer that sets the byte before it has published before it, and the load
-// sees that; one that sets it after leaves a 1, and the next KVM_RUN returns at once.
+// Clearing immediate_exit comes before the next O1 and O2, never between O2 and KVM_RUN: there it
+// could wipe out the 1 of a ringer whose request O2 has missed, and whose signal was swallowed. A
+// plain store would do where it is, since O1, which is sequentially consistent, drains it before
+// O2; the exchange is for its answer, and keeps the argument local: what it wipes out was published
+// before it. tests/model/kick.pml searches all of this on x86 store buffers.
 //
 // One signal is enough: whoever turns immediate_exit from 0 to 1 sends it, always. A second ringer
 // that finds 1 may rely on it: either the owner has not cleared the byte, and that signal ends
-// the KVM_RUN that it is in; or it has cleared it, and reads requests_ afterwards.
+// the KVM_RUN that it is in; or it has cleared it, and reads requests_ afterwards. The second
+// ringer's request waits, then, for the first one to come from its exchange to its tgkill.
 
 Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
     : immediate_exit_(*immediate_exit), process_(getpid()), kick_signal_(kick_signal) {}

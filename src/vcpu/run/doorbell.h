@@ -142,7 +142,8 @@ class Doorbell {
   sync::ParkingSpot spot_;
   sync::Atomic<bool> owner_waits_{false};  // for a borrower
 
-  // Threads between reading kGuest and having sent their signal. Release waits for none.
+  // Threads between reading kGuest and having sent their signal. Release waits until there are
+  // none.
   sync::Atomic<uint32_t> kickers_{0};
   sync::Atomic<pid_t> thread_{0};
   const pid_t process_;

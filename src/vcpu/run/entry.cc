@@ -40,9 +40,12 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
 
   run().request_interrupt_window = 0;
   if (!vector) {
-    // Lowering CR8 may not exit. Where it does not, an open window is reported now and then even
-    // if it is useless, and that is the moment to look at CR8.
-    if (MaskedByTprOnly() && !vm_.traits().set_tpr_exits) run().request_interrupt_window = 1;
+    // Lowering CR8 may not exit: look again soon.
+    if (MaskedByTprOnly() && !vm_.traits().set_tpr_exits) {
+      Poll();
+    } else {
+      poll_at_ = Clock::kNever;
+    }
     stepper_.Refill();
     if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
     return Entry::kReady;
@@ -54,6 +57,7 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
     if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
     Inject(*vector);
     stepper_.Refill();
+    poll_at_ = Clock::kNever;
     run().request_interrupt_window = lapic_.Deliverable().has_value();
     return Entry::kReady;
   }
@@ -65,12 +69,20 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   const kvm_vcpu_events& events = run().s.regs.events;
   const bool kvm_holds_one = events.interrupt.injected != 0 || events.nmi.pending != 0 ||
                              events.nmi.injected != 0 || events.exception.injected != 0;
-  if (stepper_.exhausted()) ArmTimer();  // and with it the poll that refills the budget
+  if (stepper_.exhausted()) Poll();  // which refills the budget
   const absl::Status status = stepper_.exhausted() || kvm_holds_one
                                   ? stepper_.Disarm(handle_)
                                   : stepper_.Arm(handle_, vm_.memory());
   if (!status.ok()) return status;
   return Entry::kReady;
+}
+
+// Has the clock ring even if no timer of the guest's expires.
+void VcpuCore::Poll() {
+  constexpr uint64_t kPollNs = 2'000'000;
+  if (poll_at_ != Clock::kNever) return;
+  poll_at_ = vm_.clock().NowNs() + kPollNs;
+  ArmTimer();
 }
 
 void VcpuCore::Inject(uint8_t vector) {

@@ -139,6 +139,10 @@ std::optional<Exit> VcpuCore::HandleMsr() {
     }
     return std::nullopt;
   }
+  if (r.msr.index == apic::kMsrTscDeadline && tsc_khz_ != 0) {
+    // The guest may have written IA32_TSC or IA32_TSC_ADJUST, which KVM serves by itself.
+    if (const absl::Status status = ReadTsc(); !status.ok()) return Fail(status);
+  }
   const std::optional<apic::Effects> effects = lapic_.MsrWrite(r.msr.index, r.msr.data, Now());
   if (!effects) return std::nullopt;
   r.msr.error = 0;

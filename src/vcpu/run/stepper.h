@@ -16,19 +16,9 @@ class Stepper {
   // Instructions stepped for one waiting interrupt before the guest may run freely again: the
   // price of a narrow window found against that of a long stretch with interrupts off.
   static constexpr int kBudget = 200;
-  // How long it then runs before another try, at most.
-  static constexpr uint64_t kPollNs = 2'000'000;
 
-  void Refill() {
-    budget_ = kBudget;
-    poll_at_ = UINT64_MAX;
-  }
+  void Refill() { budget_ = kBudget; }
   bool exhausted() const { return budget_ == 0; }
-  // When an exhausted budget is to be refilled, by the clock that reads `now_ns`; else never.
-  uint64_t PollAt(uint64_t now_ns) {
-    if (exhausted() && poll_at_ == UINT64_MAX) poll_at_ = now_ns + kPollNs;
-    return poll_at_;
-  }
   bool armed() const { return armed_; }
 
   // Arms or disarms single-stepping for the next entry. It is armed once for many steps: doing so
@@ -49,7 +39,6 @@ class Stepper {
   absl::StatusOr<bool> NextIsHlt(VcpuHandle& handle, const MemorySlots& memory);
 
   int budget_ = kBudget;
-  uint64_t poll_at_ = UINT64_MAX;
   uint64_t filled_ = 0;  // KVM_SYNC_X86_*
   bool armed_ = false;
 };

@@ -36,7 +36,7 @@ class Vcpu {
   // firmware leaves it, whatever it was doing. InvalidArgument for another vCPU.
   absl::Status StartAgain(const StartState& start);
 
-  // The vCPU as it stands, and its last events. Only while no thread is inside Run.
+  // The vCPU as it stands, and its last events. While no thread is inside Run: waits until then.
   Inspection Inspect();
   std::vector<Event> Events() const;
 

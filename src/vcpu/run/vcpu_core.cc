@@ -26,8 +26,19 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
 }
 
 Exit VcpuCore::Run() {
-  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
-  if (!session.status().ok()) return HostErrorExit{session.status()};
+  std::optional<Exit> exit;
+  {
+    const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+    if (!session.status().ok()) return HostErrorExit{session.status()};
+    exit = RunHeld();
+  }
+  // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside Run. One that it
+  // saw inside, on its way out, takes itself out: its caller may never call Run again.
+  if ((doorbell_.requests() & kRequestStop) != 0) vm_.Left(cpu_);
+  return *std::move(exit);
+}
+
+Exit VcpuCore::RunHeld() {
   if (state_ == RunState::kOffline) {
     return HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
   }
@@ -125,7 +136,12 @@ std::optional<Exit> VcpuCore::FinishExit() {
   doorbell_.ForceExit();
   const int error = RunKvm();
   doorbell_.ClearForcedExit();
-  // 0: the second half of a read-modify-write, or of an access across pages, with its own effect.
+  // 0: the second half of a read-modify-write, or of an access across pages. It has its own effect,
+  // unless it belongs to a life that INIT has ended: this one has begun, and knows nothing of it.
+  if (error == 0 && reset_ != Reset::kNone) {
+    half_done_ = true;
+    return std::nullopt;
+  }
   if (error == 0) return HandleExit();
   ++counters_.interrupted;
   if (error != EINTR) return Fail(IoctlError("KVM_RUN", error, cpu_));
@@ -134,8 +150,7 @@ std::optional<Exit> VcpuCore::FinishExit() {
 
 std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
   if (requests & kRequestStop) {
-    // Never taken: a vCPU that is stopped stays so. Whoever waits for it waits no longer.
-    vm_.Left(cpu_);
+    // Never taken: a vCPU that is stopped stays so.
     return StoppedExit{};
   }
   if (doorbell_.Take(kRequestMeet) != 0) {
@@ -148,6 +163,7 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
     ++counters_.timer_expiries;
     armed_ = Clock::kNever;
     stepper_.Refill();
+    poll_at_ = Clock::kNever;
     const apic::Now now = Now();
     if (const auto due = lapic_.NextDeadline();
         due && due->value <= (due->clock == apic::Deadline::Clock::kNs ? now.ns : now.tsc)) {
@@ -155,7 +171,6 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
     }
     const absl::Status status = Perform(lapic_.TimerExpired(now));
     if (!status.ok()) return Fail(status);
-    ArmTimer();
   }
   return std::nullopt;
 }
@@ -183,10 +198,7 @@ void VcpuCore::Sleep() {
   if (counted) vm.WokeUp();
 }
 
-bool VcpuCore::CanBeActedFor() const {
-  return !half_done_ && reset_ != Reset::kStart &&
-         (state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
-}
+bool VcpuCore::CanBeActedFor() const { return reset_ != Reset::kStart; }
 
 bool VcpuCore::WakeIsLost() const {
   if (doorbell_.requests() != 0) return false;  // whoever made one wakes it, or has

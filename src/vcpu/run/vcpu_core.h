@@ -68,7 +68,8 @@ class VcpuCore {
   // The end of a pause, of so many ticks that the guest's TSC is not to show.
   absl::Status GoOnAfterPause(uint64_t tsc_ticks);
 
-  // A borrower may run a register-changing function: the vCPU is asleep, no exit is half done.
+  // A borrower may change the models: an exit that is half done is finished, and registers are
+  // changed, when the owner comes. Not before it has begun where its loader said.
   bool CanBeActedFor() const;
   // Asleep in spite of what it has, and with nothing on its way to wake it: a defect.
   bool WakeIsLost() const;
@@ -99,6 +100,7 @@ class VcpuCore {
   Exit Fault(GuestFaultExit::Kind kind, uint64_t detail, std::span<const uint8_t> bytes = {});
 
   // vcpu_core.cc: the loop.
+  Exit RunHeld();
   std::optional<Exit> ServeRequests(uint32_t requests);
   std::optional<Exit> Meet();
   std::optional<Exit> EnterOnce();
@@ -113,6 +115,7 @@ class VcpuCore {
   enum class Entry : uint8_t { kReady, kFinishFirst };
   absl::StatusOr<Entry> PrepareEntry();
   void Inject(uint8_t vector);
+  void Poll();
   bool MaskedByTprOnly() const;
 
   // exits.cc
@@ -123,8 +126,6 @@ class VcpuCore {
   Exit HandleInternalError();
 
   // apic_access.cc
-  bool ReadApicMsr(uint32_t index);
-  absl::Status WriteApicMsr(uint32_t index, uint64_t value);
   absl::Status Perform(const apic::Effects& effects);
   void TraceAccess(uint32_t reg, uint64_t value);
   void DrainMail();
@@ -161,10 +162,11 @@ class VcpuCore {
   Reset reset_ = Reset::kNone;
   uint8_t startup_vector_ = 0;
   StartState start_;
-  bool half_done_ = false;        // KVM waits for the outcome of an I/O, MMIO or MSR exit
-  bool apic_base_stale_ = false;  // KVM's copy of IA32_APIC_BASE
-  bool entered_ = false;          // KVM's registers mean something
-  uint64_t armed_ = UINT64_MAX;   // deadline given to the Clock, ns
+  bool half_done_ = false;         // KVM waits for the outcome of an I/O, MMIO or MSR exit
+  bool apic_base_stale_ = false;   // KVM's copy of IA32_APIC_BASE
+  bool entered_ = false;           // KVM's registers mean something
+  uint64_t poll_at_ = UINT64_MAX;  // when to look again at what this KVM does not tell, ns
+  uint64_t armed_ = UINT64_MAX;    // deadline given to the Clock, ns
   int64_t tsc_offset_ = 0;
   uint64_t tsc_khz_ = 0;
   Stepper stepper_;

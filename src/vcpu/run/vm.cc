@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <muster/apic/ioapic_regs.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -25,6 +26,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
   if (config.tsc_deadline && !(config.traits && config.traits->tsc_deadline_exits)) {
     return absl::InvalidArgumentError(
         "TSC-deadline mode: only where VmConfig::traits says that its MSR exits");
+  }
+  if (config.ioapic.pins < 1 || config.ioapic.pins > apic::kMaxIoApicPins) {
+    return absl::InvalidArgumentError(fmt::format("an I/O APIC with {} pins: 1 to {} are possible",
+                                                  config.ioapic.pins, apic::kMaxIoApicPins));
   }
   absl::StatusOr<VmHandle> handle = VmHandle::Create(system);
   if (!handle.ok()) return handle.status();
@@ -60,7 +65,13 @@ Exit Vcpu::Run() { return core_->Run(); }
 absl::Status Vcpu::SendMessage(const apic::Message& message) { return core_->Send(message); }
 absl::Status Vcpu::SetLine(unsigned pin, bool asserted) { return core_->SetLine(pin, asserted); }
 absl::Status Vcpu::StartAgain(const StartState& start) { return core_->StartAgain(start); }
-Inspection Vcpu::Inspect() { return core_->Inspect(); }
+Inspection Vcpu::Inspect() {
+  Doorbell& doorbell = core_->doorbell();
+  while (doorbell.TryBorrow() == Execution::kBorrowed) sync::Yield();
+  Inspection inspection = core_->Inspect();
+  doorbell.GiveBack();
+  return inspection;
+}
 std::vector<Event> Vcpu::Events() const { return core_->Events(); }
 
 }  // namespace muster::vcpu

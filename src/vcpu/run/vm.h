@@ -38,13 +38,13 @@ struct VmConfig {
   bool x2apic = false;
 
   // Its page is FEC00000.
-  apic::IoApicConfig ioapic;
+  apic::IoApicConfig ioapic = {};
 
   // Offers the guest the timer's TSC-deadline mode; only with `traits` whose tsc_deadline_exits.
   bool tsc_deadline = false;
 
   // What this KVM does. Without a value, it is found out when the run loop first needs to know.
-  std::optional<HostTraits> traits;
+  std::optional<HostTraits> traits = std::nullopt;
 
   size_t trace_events = 0;  // per vCPU; 0: no event is recorded
 
@@ -98,8 +98,8 @@ class Vm {
   // Makes every Run return StoppedExit, now and from here on; during a Pause, when that ends.
   void Stop();
 
-  // Every vCPU, each looked at by its own thread at a moment of its own; those that do not answer
-  // within `timeout_ns` (or are inside the caller's device code) are missing from the result.
+  // Every vCPU, each at a moment of its own. Those that have not answered after `timeout_ns` are
+  // missing; one that is in its caller's hands, outside Run, is looked at there.
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
 
   // True when no vCPU can ever run again by itself: each is halted or waits for SIPI with nothing

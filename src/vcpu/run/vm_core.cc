@@ -36,6 +36,7 @@ VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHan
       outside_(config.trace_events) {}
 
 VmCore::~VmCore() {
+  observer_ = nullptr;  // it may be gone already
   for (int cpu = 0; cpu < static_cast<int>(cores_.size()); ++cpu) Left(cpu);
 }
 
@@ -191,7 +192,6 @@ void VmCore::Notify(int cpu) { core(cpu).doorbell().Ring(kRequestMeet); }
 
 bool VmCore::TryBorrow(int cpu) {
   if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) return false;
-  // A vCPU whose caller is busy with an exit, or that has not begun, is its own thread's.
   if (core(cpu).CanBeActedFor()) return true;
   core(cpu).doorbell().GiveBack();
   return false;
