@@ -61,6 +61,10 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     }
     if (initiator.is_vcpu()) {
       MemberOf(initiator.cpu()).inside = nullptr;
+      // By its own stop, or by another's while it waited for its turn through a standstill.
+      if (held_.Contains(initiator.cpu())) {
+        SeatOf(initiator.cpu()).pending.Store(true, std::memory_order_seq_cst);
+      }
     } else {
       idle_spots_.push_back(&spot);
     }
@@ -182,12 +186,7 @@ void Rendezvous::AskTargets(Initiator initiator) {
     notifier_.GiveBack(cpu);
     mutex_.Lock();
   }
-  if (initiator.is_vcpu()) {
-    RunPart(initiator.cpu());
-    if (stop && held_.Contains(initiator.cpu())) {
-      SeatOf(initiator.cpu()).pending.Store(true, std::memory_order_seq_cst);
-    }
-  }
+  if (initiator.is_vcpu()) RunPart(initiator.cpu());
 }
 
 // After it was told: what it has begun by now may have missed that, what it begins later may not.

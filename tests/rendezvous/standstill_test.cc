@@ -236,6 +236,33 @@ TEST_CASE("a vCPU that stopped the world itself is held when it goes on") {
   CHECK(went_on);
 }
 
+TEST_CASE("a call through a standstill does not set its vCPU free of another") {
+  FakeVcpus vcpus(2);
+  Watchdog watchdog(vcpus);
+  Rendezvous& rendezvous = vcpus.rendezvous();
+  vcpus.Join({0, 1});
+  auto outer = rendezvous.Stop(Initiator::Outside(), {});
+  REQUIRE(outer.ok());
+  const auto call = [&](Initiator initiator, const CpuSet& targets, const char* name) {
+    (void)outer->Execute(initiator, {.targets = targets, .function = Nothing, .name = name});
+  };
+  std::thread first([&] { call(Initiator::Outside(), {1}, "first"); });
+  Await([&] { return Says(vcpus, "'first' under way"); });
+  std::optional<Standstill> inner;
+  std::thread second([&] {
+    auto standstill = outer->Stop(Initiator::Outside(), {0});
+    if (standstill.ok()) inner = *std::move(standstill);
+  });
+  Await([&] { return Says(vcpus, "'a stop' waits"); });
+  std::thread third([&] { call(Initiator::Vcpu(0), {0}, "third"); });
+  Await([&] { return Says(vcpus, "'third' waits"); });
+  CHECK(rendezvous.Serve(1)->functions == 1);
+  for (std::thread* thread : {&first, &second, &third}) thread->join();
+  REQUIRE(inner.has_value());
+  CHECK(inner->standing() == CpuSet{0});
+  CHECK(rendezvous.Pending(0));  // it goes on to Serve, not to the guest
+}
+
 TEST_CASE("a standstill that is moved or destroyed is released once") {
   FakeVcpus vcpus(1);
   Watchdog watchdog(vcpus);
