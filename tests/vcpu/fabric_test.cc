@@ -222,7 +222,7 @@ struct Pins : Bus {
     Store(apic::kIoRegSel, 0x10 + 2 * kPin);
     Store(apic::kIoWin, low);
   }
-  void Assert() { REQUIRE(fabric.ioapic().SetLine(kPin, true).ok()); }
+  void Assert() { REQUIRE(fabric.ioapic().SetLine(kOutside, kPin, true).ok()); }
   void Enable(int cpu, bool enabled) {
     Identity identity = fabric.table().identity(cpu);
     identity.software_enabled = enabled;

@@ -173,6 +173,7 @@ TEST_CASE("a device on the CPU's own thread may send it an INIT") {
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(1).Run()));
   REQUIRE(t.vm()
+              .vcpu(1)
               .SendMessage(
                   {.destination = 1, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit})
               .ok());

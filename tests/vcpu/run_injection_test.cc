@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include <cstring>
-
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>

@@ -198,7 +198,10 @@ void VcpuCore::Sleep() {
   if (counted) vm.WokeUp();
 }
 
-bool VcpuCore::CanBeActedFor() const { return reset_ != Reset::kStart; }
+bool VcpuCore::CanBeActedFor() const {
+  return !half_done_ && reset_ != Reset::kStart &&
+         (state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
+}
 
 bool VcpuCore::WakeIsLost() const {
   if (doorbell_.requests() != 0) return false;  // whoever made one wakes it, or has

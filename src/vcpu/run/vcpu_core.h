@@ -68,8 +68,8 @@ class VcpuCore {
   // The end of a pause, of so many ticks that the guest's TSC is not to show.
   absl::Status GoOnAfterPause(uint64_t tsc_ticks);
 
-  // A borrower may change the models: an exit that is half done is finished, and registers are
-  // changed, when the owner comes. Not before it has begun where its loader said.
+  // A borrower may change the models: the vCPU is asleep, no exit is half done, and its caller has
+  // nothing of it in hand. Else it would stand still while a device works for it.
   bool CanBeActedFor() const;
   // Asleep in spite of what it has, and with nothing on its way to wake it: a defect.
   bool WakeIsLost() const;
