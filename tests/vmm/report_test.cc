@@ -2,6 +2,7 @@
 
 #include <muster/vmm/report/activity.h>
 #include <muster/vmm/report/json.h>
+#include <muster/vmm/report/last_events.h>
 #include <muster/vmm/report/run_text.h>
 #include <muster/vmm/report/timeline.h>
 #include <muster/vmm/report/vcpu_text.h>
@@ -84,7 +85,7 @@ TEST_CASE("the table of vCPUs stays small, whatever the vCPUs are like") {
   size_t lines = 0;
   for (size_t at = 0; at < text.size(); ++lines) {
     const size_t end = text.find('\n', at);
-    CHECK(end - at <= 120);
+    CHECK(end - at <= 100);
     at = end + 1;
   }
   CHECK(lines == 42);
@@ -97,11 +98,124 @@ TEST_CASE("what a halted vCPU waits for") {
   vcpu.rflags = 0x202;
   CHECK(DescribeWait(vcpu, 0) == "an interrupt");
   vcpu.irr = {0x35};
-  CHECK(DescribeWait(vcpu, 0) == "PPR below 30");
+  vcpu.tpr = vcpu.ppr = 0x3f;
+  CHECK(DescribeWait(vcpu, 0) == "an interrupt; 35 held by TPR 3f");
+  vcpu.timer_deadline_ns = kMs;
+  CHECK(DescribeWait(vcpu, 0) == "its timer, in 1.0 ms; 35 held by TPR 3f");
+  vcpu.isr = {0x31};
+  CHECK(DescribeWait(vcpu, kMs) == "its timer, in 0.0 ms; 35 held by ISR 31, no EOI yet");
   vcpu.apic_software_enabled = false;
-  CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (APIC disabled)");
+  CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (APIC disabled); 35 held by SVR");
+  vcpu.rflags = 2;
+  CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (IF is 0); 35 held by IF");
   vcpu.deliverable = true;
   CHECK(DescribeWait(vcpu, 0) == "nothing: about to wake");
+}
+
+TEST_CASE("a running vCPU waits for nothing, but what its IF or PPR withholds is told") {
+  Inspection vcpu = Cpu(0, RunState::kRunning);
+  vcpu.rflags = 0x202;
+  vcpu.irr = {0x35, 0x41};
+  vcpu.ppr = 0x40;
+  vcpu.tpr = 0x40;
+  CHECK(DescribeWait(vcpu, 0) == "35 41 held by TPR 40");
+  vcpu.ppr = 0x3f;
+  CHECK(DescribeWait(vcpu, 0) == "-");
+  vcpu.rflags = 2;
+  CHECK(DescribeWait(vcpu, 0) == "35 41 held by IF");
+}
+
+TEST_CASE("the table of vCPUs has a column of source lines where there are any") {
+  RunReport report = Mixed();
+  report.lines = {{0x10001c, "main.c:7"}};
+  CHECK("\n" + RenderVcpus(report, Style()) == R"(
+  CPU  STATE          RIP               LINE      FLAGS     IRR       ISR  PPR  WAITS FOR
+    0  running        10001c main+0x1c  main.c:7  IF PF ZF  41 ef +2  50   50   -
+    1  halted         100020 idle                 IF        -         -    00   an interrupt
+    2  halted         100020 idle                 IF        -         -    00   its timer, in 2.5 ms
+  3-5  wait-for-SIPI  ?                           ?         -         -    00   INIT, SIPI
+)");
+  CHECK(AddressesOf(report) == std::vector<uint64_t>{0x10001c, 0x100020, 0x100020});
+}
+
+// Pin 5 as a level, vector 0x41, raised; its message is on its way.
+apic::IoApic LevelOnPin5() {
+  apic::IoApic ioapic({});
+  const auto store = [&ioapic](uint8_t reg, uint32_t value) {
+    std::vector<uint8_t> bytes;
+    for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<uint8_t>(value >> (8 * i)));
+    ioapic.MmioWrite(apic::kIoRegSel, std::vector<uint8_t>{reg});
+    ioapic.MmioWrite(apic::kIoWin, bytes);
+  };
+  store(0x10 + 2 * 5, 0x8041);
+  ioapic.SetLine(5, true);
+  return ioapic;
+}
+
+TEST_CASE("a pin whose Remote IRR is set: whose EOI it waits for, or that nobody can give it") {
+  std::vector<Inspection> vcpus = {Cpu(0, RunState::kRunning), Cpu(1, RunState::kHalted)};
+  CHECK(PinsAwaitingEoi(apic::IoApic({}), vcpus).empty());
+  const apic::IoApic ioapic = LevelOnPin5();
+  CHECK(PinsAwaitingEoi(ioapic, vcpus) == std::vector<WaitingPin>{{5, 0x41, {}}});
+  CHECK(RenderPins(PinsAwaitingEoi(ioapic, vcpus)) ==
+        "  I/O APIC pin 5: Remote IRR is set for vector 41, which no CPU has: stuck\n");
+  vcpus[1].mailbox = {0x41};
+  CHECK(PinsAwaitingEoi(ioapic, vcpus) == std::vector<WaitingPin>{{5, 0x41, {1}}});
+  CHECK(RenderPins(PinsAwaitingEoi(ioapic, vcpus)) ==
+        "  I/O APIC pin 5: Remote IRR is set for vector 41 until the EOI of CPU 1\n");
+  vcpus[0].isr = {0x41};
+  CHECK(RenderPins(PinsAwaitingEoi(ioapic, vcpus)) ==
+        "  I/O APIC pin 5: Remote IRR is set for vector 41 until the EOI of CPU 0 or of 1 others "
+        "that have it\n");
+}
+
+Event At(uint64_t ns, EventKind kind, uint64_t a = 0, uint64_t b = 0) {
+  return {ns, kind, 0, 0, a, b};
+}
+
+TEST_CASE("the last six events of each CPU, repeats counted, CPUs that did the same in one row") {
+  RunReport report = Mixed();
+  const uint64_t t = report.now_ns;
+  for (uint64_t i = 40; i > 9; --i) {
+    report.vcpus[0].last_events.push_back(At(t - i * kMs, EventKind::kExit, 2, 0x3f8));
+  }
+  report.vcpus[0].last_events.push_back(At(t - 8 * kMs, EventKind::kPost, 0x141, 2));
+  report.vcpus[0].last_events.push_back(At(t - 7 * kMs, EventKind::kInject, 0x30));
+  report.vcpus[0].last_events.push_back(At(t - 6 * kMs, EventKind::kExit, 6, 0xfee000b0));
+  report.vcpus[0].last_events.push_back(At(t - 6 * kMs, EventKind::kEoi, 0x30));
+  report.vcpus[0].last_events.push_back(At(t - 5 * kMs, EventKind::kExit, 5));
+  for (size_t cpu : {1, 2}) {
+    report.vcpus[cpu].last_events = {
+        At(t - cpu * kMs, EventKind::kState, 1, static_cast<uint64_t>(RunState::kHalted))};
+  }
+  CHECK(RenderLastEvents(report, Style()) == R"(
+  CPU   AGO  LAST EVENTS, THE NEWEST AT THE END
+    0  5 ms  port 3f8 x31, post 41 to 2, inject 30, mmio fee000b0, EOI 30, hlt
+  1-2  1 ms  halted
+)");
+  report.vcpus[0].last_events.push_back(At(t - 4 * kMs, EventKind::kNmi));
+  CHECK(RenderLastEvents(report, Style()).find("port 3f8") == std::string::npos);
+}
+
+TEST_CASE("the last events of many CPUs, each another, fit a screen") {
+  std::vector<Inspection> vcpus;
+  for (int cpu = 0; cpu < 1024; ++cpu) {
+    vcpus.push_back(Cpu(cpu, RunState::kHalted));
+    for (uint64_t i = 0; i < vcpu::kLastEvents; ++i) {
+      vcpus.back().last_events.push_back(
+          At(i, EventKind::kPost, i, static_cast<uint64_t>(cpu) << 40));
+    }
+  }
+  const std::string text = RenderLastEvents(Report(vcpus), Style());
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 1 + 24 + 1);
+  CHECK(text.find("and 1000 more CPUs") != std::string::npos);
+  for (size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    CHECK(end - at <= 100);
+  }
+}
+
+TEST_CASE("no table of last events where none were recorded") {
+  CHECK(RenderLastEvents(Mixed(), Style()).empty());
 }
 
 TEST_CASE("vCPUs that did not answer are counted") {
@@ -258,6 +372,9 @@ TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
   report.ending = Ending{.kind = Ending::Kind::kGuestExit, .detail = "port", .guest_value = 0x181};
   report.unknown_msrs = {{0x1a0, 1, 0}};
   report.image = "caf\xe9";  // not UTF-8
+  report.lines = {{0x10001c, "main.c:7"}};
+  report.pins = {{5, 0x41, {}}};
+  report.vcpus[0].last_events = {{report.start_ns + 3, EventKind::kExit, 0, 0, 2, 0x3f8}};
   const std::string json = ToJson(report);
   CHECK(Has(json, "{\n  \"schema\": 1,\n"));
   CHECK(Has(json, "\"outcome\": \"guest-exit\""));
@@ -267,6 +384,11 @@ TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
   CHECK(Has(json, "\"rip\": \"0x10001c\""));
   CHECK(Has(json, "\"symbol\": \"main+0x1c\""));
   CHECK(Has(json, "\"registers\": null"));
+  CHECK(Has(json, "\"line\": \"main.c:7\""));
+  CHECK(Has(json, "\"waits_for\": \"its timer, in 2.5 ms\""));
+  CHECK(Has(json, "\"ns\": 3,"));
+  CHECK(Has(json, "\"what\": \"port 3f8\""));
+  CHECK(Has(json, "\"stuck\": true"));
   CHECK(Has(json, "\"address\": \"0x1a0\""));
   CHECK(json.back() == '\n');
 }

@@ -63,6 +63,7 @@ Inspection VcpuCore::Inspect() {
   i.nmi_pending = nmi_pending_ || (doorbell_.requests() & kRequestNmi) != 0;
   i.deliverable = CanTakeInterrupt();
   if (armed_ != Clock::kNever) i.timer_deadline_ns = armed_;
+  i.last_events = ring_.Snapshot(kLastEvents);
   i.counters = counters_;
   i.counters.kicks = doorbell_.kicks();
   i.counters.smis_dropped = smis_.Load(std::memory_order_relaxed);  // a statistic

@@ -7,6 +7,7 @@
 
 #include <muster/vcpu/run/counters.h>
 #include <muster/vcpu/run/run_state.h>
+#include <muster/vcpu/trace/event_ring.h>
 
 namespace muster::vcpu {
 
@@ -30,6 +31,9 @@ struct Inspection {
   bool deliverable = false;                   // the guest could take an interrupt or NMI now
   std::optional<uint64_t> timer_deadline_ns;  // by Clock
   Counters counters;
+  std::vector<Event> last_events;  // oldest first; at most kLastEvents
 };
+
+inline constexpr size_t kLastEvents = 64;
 
 }  // namespace muster::vcpu

@@ -62,10 +62,10 @@ EventRing::EventRing(size_t capacity) {
   slots_ = std::make_unique<Event[]>(capacity);
 }
 
-std::vector<Event> EventRing::Snapshot() const {
+std::vector<Event> EventRing::Snapshot(uint64_t most) const {
   std::vector<Event> events;
   if (!enabled()) return events;
-  const uint64_t held = std::min(next_, mask_ + 1);
+  const uint64_t held = std::min({next_, mask_ + 1, most});
   events.reserve(held);
   for (uint64_t i = next_ - held; i != next_; ++i) events.push_back(slots_[i & mask_]);
   return events;

@@ -47,16 +47,15 @@ class EventRing {
   bool enabled() const { return slots_ != nullptr; }
 
   void Record(uint64_t ns, EventKind kind, int cpu, uint64_t a = 0, uint64_t b = 0) {
-    if (!enabled()) [[likely]]
-      return;
+    if (!enabled()) return;
     slots_[next_++ & mask_] = Event{ns, kind, 0, cpu, a, b};
   }
 
   // How many were recorded ever, those overwritten since included.
   uint64_t recorded() const { return next_; }
 
-  // Those still held, oldest first.
-  std::vector<Event> Snapshot() const;
+  // Those still held, oldest first; of more than `most` the newest.
+  std::vector<Event> Snapshot(uint64_t most = UINT64_MAX) const;
 
  private:
   uint64_t mask_ = 0;

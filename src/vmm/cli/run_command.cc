@@ -18,6 +18,7 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/image_file.h>
 #include <muster/vmm/load/load_image.h>
+#include <muster/vmm/load/source_lines.h>
 #include <muster/vmm/machine/guest_code.h>
 #include <muster/vmm/machine/machine.h>
 #include <muster/vmm/report/json.h>
@@ -28,6 +29,7 @@ namespace muster::vmm {
 namespace {
 
 constexpr uint64_t kInspectTimeoutNs = 500'000'000;
+constexpr int kManyCpus = 256;     // creating so many takes a while
 constexpr size_t kCodeBytes = 15;  // the longest instruction
 constexpr size_t kTraceEventsInAll = size_t{1} << 18;
 constexpr size_t kTraceEventsEach = 1 << 13;
@@ -66,9 +68,10 @@ bool NeedsReport(const Ending& ending) {
   }
 }
 
-// How many events to keep of each vCPU.
+// How many events to keep of each vCPU: always the few that a report shows, 2 KiB a vCPU and one
+// read of the clock an event.
 size_t TraceEvents(const RunOptions& options) {
-  if (!options.stats && options.trace.empty()) return 0;
+  if (!options.stats && options.trace.empty()) return vcpu::kLastEvents;
   return std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
 }
 
@@ -104,9 +107,11 @@ int Unwritten(const char* option, const std::string& name) {
 // One `muster run` from the loaded image on.
 class Run {
  public:
-  Run(const RunOptions& options, std::string image, LoadedImage loaded, Machine& machine)
+  // `image_bytes` last as long as this.
+  Run(const RunOptions& options, const ImageBytes& image_bytes, LoadedImage loaded,
+      Machine& machine)
       : options_(options),
-        image_(std::move(image)),
+        image_bytes_(image_bytes),
         loaded_(std::move(loaded)),
         machine_(machine),
         style_(StyleFor(STDERR_FILENO)) {}
@@ -135,7 +140,7 @@ class Run {
 
   RunReport Gather() {
     RunReport report;
-    report.image = image_;
+    report.image = options_.image;
     report.format = loaded_.format;
     report.cpus = options_.cpus;
     report.memory_bytes = options_.memory_bytes;
@@ -154,7 +159,9 @@ class Run {
     report.other_ports = machine_.ports().unknown().others();
     report.other_addresses = machine_.unknown_addresses().others();
     report.other_msrs = machine_.unknown_msrs().others();
+    report.pins = PinsAwaitingEoi(machine_.IoApicState(), report.vcpus);
     report.symbols = loaded_.symbols;
+    report.lines = ReadSourceLines(image_bytes_, AddressesOf(report));
     if (report.ending && report.ending->fault) {
       const GuestFault& fault = *report.ending->fault;
       const vcpu::Inspection* vcpu = report.Find(fault.cpu);
@@ -166,7 +173,7 @@ class Run {
   }
 
   const RunOptions& options_;
-  const std::string image_;
+  const ImageBytes image_bytes_;
   const LoadedImage loaded_;
   Machine& machine_;
   const Style style_;
@@ -228,9 +235,15 @@ int RunCommand(const RunOptions& options) {
     return reloaded->start;
   };
   const vcpu::StartState start = loaded->start;
-  auto machine = Machine::Create(*system, config, *std::move(memory), start);
+  auto machine = [&] {
+    // Gone before the guest's first byte, which it would hide.
+    const bool is_slow = options.cpus >= kManyCpus;
+    const PassingLine line(STDERR_FILENO,
+                           is_slow ? fmt::format("muster: creating {} CPUs", options.cpus) : "");
+    return Machine::Create(*system, config, *std::move(memory), start);
+  }();
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
-  Run run(options, options.image, *std::move(loaded), **machine);
+  Run run(options, request.image, *std::move(loaded), **machine);
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);
   }

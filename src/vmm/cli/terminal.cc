@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -36,6 +37,15 @@ Style StyleFor(int fd) {
   winsize size{};
   if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
   return style;
+}
+
+PassingLine::PassingLine(int fd, const std::string& text)
+    : fd_(fd), shown_(!text.empty() && isatty(fd)) {
+  if (shown_) dprintf(fd_, "%s", text.c_str());
+}
+
+PassingLine::~PassingLine() {
+  if (shown_) dprintf(fd_, "\r\x1b[K");
 }
 
 }  // namespace muster::vmm

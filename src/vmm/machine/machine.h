@@ -95,6 +95,7 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
   // Their last events, by vCPU; after Finish.
   std::vector<std::vector<vcpu::Event>> Events() const;
+  apic::IoApic IoApicState() const { return vm_->IoApicState(); }
   std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
 
  private:

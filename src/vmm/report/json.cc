@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <muster/vmm/report/json.h>
+#include <muster/vmm/report/last_events.h>
+#include <muster/vmm/report/vcpu_text.h>
 
 namespace muster::vmm {
 namespace {
@@ -55,12 +57,25 @@ Json OfRegisters(const vcpu::Inspection& vcpu) {
   return registers;
 }
 
-Json OfVcpu(const vcpu::Inspection& vcpu, const SymbolTable& symbols) {
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json OfEvents(const std::vector<vcpu::Event>& events, uint64_t start_ns) {
+  Json json = Json::array();
+  for (const vcpu::Event& event : events) {
+    json.push_back({{"ns", event.ns - start_ns},
+                    {"kind", vcpu::ToString(event.kind)},
+                    {"what", DescribeEvent(event)}});
+  }
+  return json;
+}
+
+Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   Json json = {{"cpu", vcpu.cpu}, {"apic_id", vcpu.apic_id}, {"state", vcpu::ToString(vcpu.state)}};
   json["registers"] = vcpu.registers_known ? OfRegisters(vcpu) : Json(nullptr);
-  const std::string symbol =
-      vcpu.registers_known ? symbols.Name(vcpu.cs_base + vcpu.rip) : std::string();
-  json["symbol"] = symbol.empty() ? Json(nullptr) : Json(symbol);
+  const uint64_t address = vcpu.cs_base + vcpu.rip;
+  json["symbol"] = OrNull(vcpu.registers_known ? report.symbols.Name(address) : "");
+  json["line"] = OrNull(vcpu.registers_known ? report.Line(address) : "");
+  json["waits_for"] = DescribeWait(vcpu, report.now_ns);
   json["apic"] = {
       {"enabled", vcpu.apic_enabled},
       {"software_enabled", vcpu.apic_software_enabled},
@@ -75,6 +90,7 @@ Json OfVcpu(const vcpu::Inspection& vcpu, const SymbolTable& symbols) {
   json["timer_deadline_ns"] =
       vcpu.timer_deadline_ns ? Json(*vcpu.timer_deadline_ns) : Json(nullptr);
   json["counters"] = OfCounters(vcpu.counters);
+  json["last_events"] = OfEvents(vcpu.last_events, report.start_ns);
   return json;
 }
 
@@ -86,14 +102,25 @@ Json OfAccesses(const std::vector<AccessCounts::Row>& rows) {
   return json;
 }
 
-Json OfFault(const GuestFault& fault, const SymbolTable& symbols) {
+Json OfPins(const std::vector<WaitingPin>& pins) {
+  Json json = Json::array();
+  for (const WaitingPin& pin : pins) {
+    json.push_back({{"pin", pin.pin},
+                    {"vector", pin.vector},
+                    {"held_by", pin.holders},
+                    {"stuck", pin.holders.empty()}});
+  }
+  return json;
+}
+
+Json OfFault(const GuestFault& fault, const RunReport& report) {
   Json json = {{"cpu", fault.cpu},
                {"kind", ToString(fault.kind)},
                {"detail", Hex(fault.detail)},
                {"rip", Hex(fault.rip)}};
-  const std::string symbol = symbols.Name(fault.rip);
-  json["symbol"] = symbol.empty() ? Json(nullptr) : Json(symbol);
-  json["bytes"] = fault.bytes;
+  json["symbol"] = OrNull(report.symbols.Name(fault.rip));
+  json["line"] = OrNull(report.Line(fault.rip));
+  json["bytes"] = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
   return json;
 }
 
@@ -113,12 +140,13 @@ std::string ToJson(const RunReport& report) {
     json["exit_status"] = ExitStatusOf(ending);
     json["guest_value"] =
         ending.kind == Ending::Kind::kGuestExit ? Json(ending.guest_value) : Json(nullptr);
-    json["fault"] = ending.fault ? OfFault(*ending.fault, report.symbols) : Json(nullptr);
+    json["fault"] = ending.fault ? OfFault(*ending.fault, report) : Json(nullptr);
   }
   json["vcpus"] = Json::array();
   for (const vcpu::Inspection& vcpu : report.vcpus) {
-    json["vcpus"].push_back(OfVcpu(vcpu, report.symbols));
+    json["vcpus"].push_back(OfVcpu(vcpu, report));
   }
+  json["pins_awaiting_eoi"] = OfPins(report.pins);
   json["unknown_ports"] = OfAccesses(report.unknown_ports);
   json["unknown_addresses"] = OfAccesses(report.unknown_addresses);
   json["unknown_msrs"] = OfAccesses(report.unknown_msrs);

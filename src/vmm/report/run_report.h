@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,8 +9,10 @@
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/trace/event_ring.h>
 #include <muster/vmm/device/access_counts.h>
+#include <muster/vmm/load/source_lines.h>
 #include <muster/vmm/load/symbols.h>
 #include <muster/vmm/machine/ending.h>
+#include <muster/vmm/report/pins.h>
 
 namespace muster::vmm {
 
@@ -36,10 +39,18 @@ struct RunReport {
   // What memory holds where the crashed vCPU stood, where it could be found.
   std::vector<uint8_t> code_at_fault;
 
+  std::vector<WaitingPin> pins;
+
   SymbolTable symbols;
+  SourceLines lines;  // for AddressesOf this
 
   uint64_t wall_ns() const { return now_ns - start_ns; }
   const vcpu::Inspection* Find(int cpu) const;
+  // "ipi.c:120", or "" where it is not known.
+  std::string Line(uint64_t address) const;
 };
+
+// The code addresses that a report shows.
+std::vector<uint64_t> AddressesOf(const RunReport& report);
 
 }  // namespace muster::vmm

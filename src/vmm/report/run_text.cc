@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <muster/vmm/report/activity.h>
+#include <muster/vmm/report/last_events.h>
 #include <muster/vmm/report/run_text.h>
 #include <muster/vmm/report/timeline.h>
 #include <muster/vmm/report/vcpu_text.h>
@@ -39,8 +40,10 @@ std::string DescribeEnding(const RunReport& report) {
 
 std::string RenderFault(const RunReport& report, const GuestFault& fault) {
   const std::string name = report.symbols.Name(fault.rip);
+  const std::string line = report.Line(fault.rip);
   std::string text =
-      fmt::format("  at {:#x}{}\n", fault.rip, name.empty() ? "" : fmt::format(" ({})", name));
+      fmt::format("  at {:#x}{}{}\n", fault.rip, name.empty() ? "" : fmt::format(" ({})", name),
+                  line.empty() ? "" : ", " + line);
   const std::vector<uint8_t>& bytes = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
   if (!bytes.empty()) text += fmt::format("  code there: {:02x}\n", fmt::join(bytes, " "));
   if (const vcpu::Inspection* vcpu = report.Find(fault.cpu)) text += RenderRegisters(*vcpu);
@@ -62,13 +65,6 @@ std::string RenderUnknown(const char* what, const std::vector<AccessCounts::Row>
 
 }  // namespace
 
-const vcpu::Inspection* RunReport::Find(int cpu) const {
-  for (const vcpu::Inspection& vcpu : vcpus) {
-    if (vcpu.cpu == cpu) return &vcpu;
-  }
-  return nullptr;
-}
-
 std::string RenderHeadline(const RunReport& report, const Style& style) {
   if (!report.ending) {
     return fmt::format("muster: {}: running for {}\n", report.image,
@@ -85,10 +81,11 @@ std::string RenderReport(const RunReport& report, const Style& style) {
   std::string text = RenderHeadline(report, style);
   if (report.ending && report.ending->fault) text += RenderFault(report, *report.ending->fault);
   text += RenderVcpus(report, style);
+  text += RenderPins(report.pins);
   text += RenderUnknown("ports", report.unknown_ports, report.other_ports);
   text += RenderUnknown("addresses", report.unknown_addresses, report.other_addresses);
   text += RenderUnknown("MSRs", report.unknown_msrs, report.other_msrs);
-  return text;
+  return text + RenderLastEvents(report, style);
 }
 
 std::string RenderStats(const RunReport& report, const Style& style) {

@@ -5,6 +5,8 @@
 namespace muster::vmm {
 namespace {
 
+constexpr size_t kWidest = 100;
+
 // Cells are ASCII, so bytes are columns here.
 std::string Cut(const std::string& text, size_t widest) {
   if (text.size() <= widest) return text;
@@ -18,6 +20,21 @@ void TextTable::AddRow(std::vector<std::string> cells, Colour colour) {
   rows_.push_back({std::move(cells), colour});
 }
 
+// Takes from the widest column of text until all fit; numbers are not cut.
+void TextTable::Narrow(std::vector<size_t>& widths, size_t room) const {
+  for (;;) {
+    size_t all = 0, widest = columns_.size();
+    for (size_t i = 0; i < widths.size(); ++i) {
+      all += widths[i] == 0 ? 0 : widths[i] + 2;
+      const bool can_shrink =
+          columns_[i].align == Align::kLeft && widths[i] > columns_[i].title.size() + 1;
+      if (can_shrink && (widest == columns_.size() || widths[i] > widths[widest])) widest = i;
+    }
+    if (all <= room || widest == columns_.size()) return;
+    --widths[widest];
+  }
+}
+
 std::string TextTable::Render(const Style& style) const {
   std::vector<size_t> widths;
   std::vector<std::string> titles;
@@ -27,12 +44,15 @@ std::string TextTable::Render(const Style& style) const {
     widths.push_back(width);
     titles.push_back(columns_[i].title);
   }
+  Narrow(widths, std::max(kWidest, static_cast<size_t>(style.width)));
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
     for (size_t i = 0; i < cells.size(); ++i) {
-      const std::string padding(widths[i] - cells[i].size(), ' ');
-      if (i > 0) text += "  ";
-      text += columns_[i].align == Align::kRight ? padding + cells[i] : cells[i] + padding;
+      if (widths[i] == 0) continue;
+      const std::string cell = Cut(cells[i], widths[i]);
+      const std::string padding(widths[i] - cell.size(), ' ');
+      if (!text.empty()) text += "  ";
+      text += columns_[i].align == Align::kRight ? padding + cell : cell + padding;
     }
     text.erase(text.find_last_not_of(' ') + 1);
     return text;

@@ -23,10 +23,13 @@ class TextTable {
   // As many cells as there are columns.
   void AddRow(std::vector<std::string> cells, Colour colour = Colour::kNone);
 
-  // Each line ends with a newline and begins with two spaces.
+  // Each line ends with a newline and begins with two spaces. At most 100 columns, or as many as
+  // the style has; a column without title and contents is left out.
   std::string Render(const Style& style) const;
 
  private:
+  void Narrow(std::vector<size_t>& widths, size_t room) const;
+
   struct Row {
     std::vector<std::string> cells;
     Colour colour;

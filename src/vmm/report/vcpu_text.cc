@@ -32,6 +32,7 @@ std::vector<std::string> Cells(const Inspection& vcpu, const RunReport& report) 
       report.ending && report.ending->fault && report.ending->fault->cpu == vcpu.cpu;
   return {crashed ? "crashed" : vcpu::ToString(vcpu.state),
           DescribeRip(vcpu, report.symbols),
+          vcpu.registers_known ? report.Line(vcpu.cs_base + vcpu.rip) : "",
           vcpu.registers_known ? DescribeFlags(vcpu.rflags) : "?",
           DescribeVectors(vcpu.irr),
           DescribeVectors(vcpu.isr),
@@ -43,7 +44,25 @@ std::string Range(int first, int last) {
   return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
 }
 
+bool InterruptsOff(const Inspection& vcpu) {
+  return vcpu.registers_known && !(vcpu.rflags >> 9 & 1);
+}
+
 }  // namespace
+
+std::string DescribeHeld(const Inspection& vcpu) {
+  if (vcpu.irr.empty()) return "";
+  const std::string held = DescribeVectors(vcpu.irr) + " held by ";
+  if (InterruptsOff(vcpu)) return held + "IF";
+  if (!vcpu.apic_software_enabled) return held + "SVR";
+  // SDM "Task and Processor Priorities": a class passes that is above the PPR's.
+  const int waiting = vcpu.irr.back() >> 4;
+  if (waiting > vcpu.ppr >> 4) return "";
+  if (!vcpu.isr.empty() && vcpu.isr.back() >> 4 >= waiting) {
+    return held + fmt::format("ISR {:02x}, no EOI yet", vcpu.isr.back());
+  }
+  return held + fmt::format("TPR {:02x}", vcpu.tpr);
+}
 
 std::string DescribeFlags(uint64_t rflags) {
   // SDM "EFLAGS Register".
@@ -67,9 +86,10 @@ std::string DescribeVectors(const std::vector<uint8_t>& list) {
 }
 
 std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
+  const std::string held = DescribeHeld(vcpu);
   switch (vcpu.state) {
     case RunState::kRunning:
-      return "-";
+      return held.empty() ? "-" : held;
     case RunState::kOffline:
       return "nothing: it is off";
     case RunState::kWaitForSipi:
@@ -78,15 +98,15 @@ std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
       break;
   }
   if (vcpu.deliverable || !vcpu.mailbox.empty()) return "nothing: about to wake";
-  if (vcpu.registers_known && !(vcpu.rflags >> 9 & 1)) return "NMI or INIT (IF is 0)";
+  const std::string besides = held.empty() ? "" : "; " + held;
+  if (InterruptsOff(vcpu)) return "NMI or INIT (IF is 0)" + besides;
+  if (!vcpu.apic_software_enabled) return "NMI or INIT (APIC disabled)" + besides;
   if (vcpu.timer_deadline_ns) {
     const uint64_t deadline = *vcpu.timer_deadline_ns;
     const double ms = deadline > now_ns ? static_cast<double>(deadline - now_ns) / 1e6 : 0;
-    return fmt::format("its timer, in {:.1f} ms", ms);
+    return fmt::format("its timer, in {:.1f} ms{}", ms, besides);
   }
-  if (!vcpu.apic_software_enabled) return "NMI or INIT (APIC disabled)";
-  if (!vcpu.irr.empty()) return fmt::format("PPR below {:02x}", vcpu.irr.back() & 0xf0);
-  return "an interrupt";
+  return "an interrupt" + besides;
 }
 
 std::string DescribeRip(const Inspection& vcpu, const SymbolTable& symbols) {
@@ -103,11 +123,12 @@ std::string RenderVcpus(const RunReport& report, const Style& style) {
   TextTable table({{"CPU", Align::kRight},
                    {"STATE", Align::kLeft},
                    {"RIP", Align::kLeft, 32},
+                   {report.lines.empty() ? "" : "LINE", Align::kLeft, 24},
                    {"FLAGS", Align::kLeft, 11},
                    {"IRR", Align::kLeft, 10},
                    {"ISR", Align::kLeft, 10},
                    {"PPR", Align::kLeft},
-                   {"WAITS FOR", Align::kLeft, 27}});
+                   {"WAITS FOR", Align::kLeft, 44}});
   std::map<std::string, int> left_out;  // by state
   size_t rows = 0;
   for (size_t i = 0; i < report.vcpus.size();) {

@@ -1,0 +1,104 @@
+// The one file that includes libdw.
+#include <algorithm>
+#include <elfutils/libdw.h>
+#include <fmt/format.h>
+#include <memory>
+#include <string_view>
+
+#include <muster/vmm/load/elf.h>
+#include <muster/vmm/load/source_lines.h>
+
+namespace muster::vmm {
+namespace {
+
+struct Closer {
+  void operator()(Elf* elf) const { elf_end(elf); }
+  void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }
+};
+
+constexpr size_t kLongestName = 64;
+
+// With a section that names a second file libdw would open it, whatever it is: a FIFO, say.
+bool NamesAnotherFile(Elf* elf) {
+  size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return true;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) return true;
+    const char* name = elf_strptr(elf, names, header.sh_name);
+    if (name != nullptr && std::string_view(name) == ".gnu_debugaltlink") return true;
+  }
+  return false;
+}
+
+// The file's name without directories, as it may go to a terminal.
+std::string Describe(const char* path, int line) {
+  std::string_view name(path);
+  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
+  std::string text(name.substr(0, kLongestName));
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return fmt::format("{}:{}", text, line);
+}
+
+// A row of the line table covers the addresses up to the next row of its sequence.
+void ReadUnit(Dwarf_Die& unit, const std::vector<uint64_t>& wanted, SourceLines& found) {
+  Dwarf_Lines* lines = nullptr;
+  size_t count = 0;
+  if (dwarf_getsrclines(&unit, &lines, &count) != 0) return;
+  for (size_t i = 0; i + 1 < count; ++i) {
+    Dwarf_Line* line = dwarf_onesrcline(lines, i);
+    Dwarf_Addr begin = 0, end = 0;
+    bool ends_sequence = true;
+    int number = 0;
+    if (dwarf_lineaddr(line, &begin) != 0 ||
+        dwarf_lineaddr(dwarf_onesrcline(lines, i + 1), &end) != 0 ||
+        dwarf_lineendsequence(line, &ends_sequence) != 0 || ends_sequence || begin >= end ||
+        dwarf_lineno(line, &number) != 0 || number <= 0) {
+      continue;
+    }
+    auto at = std::lower_bound(wanted.begin(), wanted.end(), begin);
+    if (at == wanted.end() || *at >= end) continue;
+    const char* path = dwarf_linesrc(line, nullptr, nullptr);
+    if (path == nullptr) continue;
+    for (; at != wanted.end() && *at < end; ++at) found[*at] = Describe(path, number);
+  }
+}
+
+}  // namespace
+
+SourceLines ReadSourceLines(const ImageBytes& file, const std::vector<uint64_t>& addresses) {
+  SourceLines found;
+  const absl::StatusOr<ElfImage> image = ParseElf(file);
+  if (!image.ok()) return found;
+  // Functions that the linker dropped keep their lines, at 0.
+  std::vector<uint64_t> wanted;
+  for (uint64_t address : addresses) {
+    for (const ElfSegment& segment : image->segments) {
+      if (address - segment.virtual_address < segment.memory_size) wanted.push_back(address);
+    }
+  }
+  if (wanted.empty()) return found;
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+
+  elf_version(EV_CURRENT);
+  // Not const for the sake of those who write; reading leaves the bytes alone.
+  char* bytes = const_cast<char*>(reinterpret_cast<const char*>(file.all().data()));
+  const std::unique_ptr<Elf, Closer> elf(elf_memory(bytes, file.size()));
+  if (elf == nullptr || NamesAnotherFile(elf.get())) return found;
+  const std::unique_ptr<Dwarf, Closer> dwarf(dwarf_begin_elf(elf.get(), DWARF_C_READ, nullptr));
+  if (dwarf == nullptr) return found;
+  Dwarf_CU* unit = nullptr;
+  Dwarf_Die die;
+  while (dwarf_get_units(dwarf.get(), unit, &unit, nullptr, nullptr, &die, nullptr) == 0) {
+    const bool holds_one = std::any_of(wanted.begin(), wanted.end(), [&die](uint64_t address) {
+      return dwarf_haspc(&die, address) > 0;
+    });
+    if (holds_one) ReadUnit(die, wanted, found);
+  }
+  return found;
+}
+
+}  // namespace muster::vmm
