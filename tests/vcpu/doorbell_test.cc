@@ -223,5 +223,23 @@ TEST_CASE("a ring of a vCPU in user code sends no signal") {
   doorbell.Release();
 }
 
+TEST_CASE("leaving the guest clears immediate_exit and says that it was set") {
+  uint8_t immediate_exit = 0;
+  Doorbell doorbell(&immediate_exit, kKick);
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, kKick);
+  pthread_sigmask(SIG_BLOCK, &kick, nullptr);
+  REQUIRE(doorbell.Claim(gettid()));
+  REQUIRE(doorbell.EnterGuest());
+  doorbell.Ring(kRequestMail);
+  CHECK(immediate_exit == 1);
+  CHECK(doorbell.kicks() == 1);
+  CHECK(doorbell.LeaveGuest());
+  CHECK(immediate_exit == 0);
+  doorbell.Release();
+  SwallowKick(kKick);
+}
+
 }  // namespace
 }  // namespace muster::vcpu
