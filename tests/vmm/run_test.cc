@@ -214,7 +214,7 @@ TEST_CASE("SIGINT and a timeout end a run whose output nobody reads") {
   CHECK(process.Wait().status == 130);
 }
 
-TEST_CASE("--stats shows the CPUs coming up and what they did") {
+TEST_CASE("the CPUs coming up and what they did are shown by --stats") {
   const Process::Result result = Guest(kPowerOff).Run({"--cpus", "2", "--stats"});
   CHECK(result.status == 0);
   CHECK(Has(result.err, "The CPUs coming up"));
