@@ -93,7 +93,7 @@ TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be wri
   CHECK(result.err == "muster: --json /nonexistent/x: No such file or directory\n");
 }
 
-TEST_CASE("--json and --trace into one file, by whatever names, are refused") {
+TEST_CASE("one file for both --json and --trace, by whatever names, is refused") {
   const TemporaryFile image(testing::GoodImage().Build()), file;
   for (const std::string& other : {file.path(), "/tmp/.." + file.path()}) {
     const Process::Result result =
