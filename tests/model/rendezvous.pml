@@ -7,7 +7,6 @@
  * mutant: M_SET_EQUALITY liveness
  * mutant: M_RUN_ON_HINT safety
  * mutant: M_CLEAR_HINT_LATE safety
- * mutant: M_CLEAR_HINT_LATE liveness
  * mutant: M_NOTIFY_THROUGH_FRAME safety
  * mutant: M_WAIT_WITHOUT_SERVING safety
  * mutant: M_WAIT_WITHOUT_SERVING liveness

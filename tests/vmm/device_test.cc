@@ -149,7 +149,7 @@ TEST_CASE("0xcf9 with bits 1 and 2 resets the machine, which ends the run") {
   CHECK(ending.soft_resets == 0);
 }
 
-TEST_CASE("\"Shutdown\" to port 0x8900 powers off, wherever the word begins") {
+TEST_CASE("the word Shutdown to port 0x8900 powers off, wherever it begins") {
   FirstEnding ending;
   BochsShutdown device(ending);
   for (char c : std::string("SShuShutdow")) device.Write(0, 1, static_cast<uint8_t>(c));
