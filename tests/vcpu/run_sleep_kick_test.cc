@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include <muster/apic/message.h>
+#include <muster/vcpu/kvm/host_traits.h>
 
 #include "test_vm.h"
 
@@ -252,6 +253,23 @@ TEST_CASE("the end of a Vm does not call an observer that may be gone") {
     (*vm)->SetIdleObserver(&observer);
   }
   CHECK(observer.calls == 0);
+}
+
+TEST_CASE("an interrupt from elsewhere finds a narrow window of a CPU that never exits") {
+  for (const VmConfig& way :
+       {VmConfig{.x2apic = true}, VmConfig{.x2apic = true, .traits = HostTraits{}}}) {
+    TestVm t(1, way);
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(narrow_windows_for_ever));
+    t.Load(0x2000, MUSTER_SNIPPET(handler_says));
+    t.SetIvt(0x40, 0x2000);
+    t.Start();
+    t.AwaitWrites(0x10, 1);
+    for (size_t i = 1; i <= 10; ++i) {
+      REQUIRE(t.vm().SendMessage({.destination = 0, .x2apic = true, .vector = 0x40}).ok());
+      t.AwaitWrites(0x30, i);
+    }
+    CHECK(t.CountWrites(0x30) == 10);
+  }
 }
 
 }  // namespace
