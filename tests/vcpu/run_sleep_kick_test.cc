@@ -220,8 +220,14 @@ TEST_CASE("it is known exactly when no CPU can ever run again") {
   }
 }
 
-TEST_CASE("a triple fault ends that CPU and no other") {
+TEST_CASE("a triple fault ends that CPU and no other, and is not taken for sleep") {
+  struct Observer : Vm::IdleObserver {
+    std::atomic<int> calls{0};
+    void AllAsleep() override { ++calls; }
+  };
+  Observer observer;
   TestVm t(2);
+  t.vm().SetIdleObserver(&observer);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(triple_fault));
   t.StartAt({.mode = StartState::Mode::kProtected32, .rip = TestVm::kBspCode});
   t.AwaitWrites(0x10, 1);
@@ -229,6 +235,9 @@ TEST_CASE("a triple fault ends that CPU and no other") {
   CHECK(std::get<GuestFaultExit>(t.last_exit(0)).kind == GuestFaultExit::Kind::kTripleFault);
   CHECK(t.Look(1).state == RunState::kWaitForSipi);
   CHECK(t.vm().vcpu(0).Inspect().state == RunState::kOffline);
+  // Its caller has the fault in hand: whoever listens must not be told that all sleep before that.
+  CHECK(observer.calls == 0);
+  CHECK_FALSE(t.vm().CanNeverRunAgain());
 }
 
 TEST_CASE("an unknown MSR is #GP unless the caller knows it") {

@@ -209,8 +209,9 @@ bool VcpuCore::WakeIsLost() const {
 }
 
 bool VcpuCore::AsleepForGood() const {
-  if (state_ == RunState::kOffline) return true;
-  if (state_ == RunState::kRunning || doorbell_.requests() != 0) return false;
+  // Offline: its caller was given an exit, and what comes of that is not known here.
+  if (state_ == RunState::kRunning || state_ == RunState::kOffline) return false;
+  if (doorbell_.requests() != 0) return false;
   if (state_ == RunState::kWaitForSipi) return true;
   return !CanTakeInterrupt() && !lapic_.NextDeadline();
 }

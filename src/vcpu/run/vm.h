@@ -105,7 +105,8 @@ class Vm {
 
   // True when no vCPU can ever run again by itself: each is halted or waits for SIPI with nothing
   // deliverable, nothing in the mail and no timer armed. Only something outside the vCPUs could
-  // wake them. Exact, not sampled, at the moment of the call.
+  // wake them. Exact, not sampled, at the moment of the call. A vCPU whose Run has returned an exit
+  // is in its caller's hands, and counts as one that may run, even if it is offline.
   bool CanNeverRunAgain();
 
   // The last messages that came from no vCPU, oldest first (see VmConfig::trace_events).

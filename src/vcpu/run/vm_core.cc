@@ -36,7 +36,6 @@ VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHan
       outside_(config.trace_events) {}
 
 VmCore::~VmCore() {
-  observer_ = nullptr;  // it may be gone already
   for (int cpu = 0; cpu < static_cast<int>(cores_.size()); ++cpu) Left(cpu);
 }
 
@@ -109,8 +108,9 @@ void VmCore::FellAsleep() {
 void VmCore::WokeUp() { awake_.FetchAdd(1, std::memory_order_acq_rel); }
 
 void VmCore::Left(int cpu) {
-  // NotFound where it had left already.
-  if (rendezvous_.Leave(cpu).ok()) FellAsleep();
+  // NotFound where it had left already. One that failed stays awake: its caller has the exit in
+  // hand, and knows better than that all sleep.
+  (void)rendezvous_.Leave(cpu);
 }
 
 bool VmCore::CanNeverRunAgain() {

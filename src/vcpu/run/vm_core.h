@@ -96,7 +96,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   std::vector<Vcpu> vcpus_;
 
   Vm::IdleObserver* observer_ = nullptr;
-  sync::Atomic<int> awake_;  // vCPUs that are not parked and have not left
+  sync::Atomic<int> awake_;  // vCPUs that are not parked
 
   sync::Mutex trace_mutex_;
   EventRing outside_ ABSL_GUARDED_BY(trace_mutex_);  // posts that no vCPU made
