@@ -4,6 +4,9 @@
  *
  * An owner that rests while a request is there was lost. The guest may never exit by itself.
  *
+ * The first ringer's requests are mail. Now and then the owner enters as Busy, in which mail neither
+ * prevents the entry nor kicks; the clock has the guest exit then, if nothing else does.
+ *
  * The last two checks are of what the code could be: without the execution word the exchange that
  * clears immediate_exit is needed; with it, the announcement of the next entry drains the buffer
  * just as well.
@@ -21,6 +24,7 @@
  * mutant: M_PLAIN_PARK safety
  * mutant: M_NO_HANDSHAKE safety
  * mutant: M_KICK_WITHOUT_LOOK safety
+ * mutant: M_BUSY_WITHOUT_CLOCK safety
  */
 
 #ifndef CPUS
@@ -38,7 +42,10 @@
 #define V_NO_EXECUTION_WORD
 #endif
 
-mtype = {Free, User, Guest, Parked};
+mtype = {Free, User, Guest, Busy, Parked};
+
+#define MAIL 1
+#define KICKABLE (execution == Guest || (execution == Busy && me != 0))
 
 /* Memory. */
 byte requests;
@@ -93,7 +100,7 @@ inline Announce(state) {
 /* ---- the owner ---- */
 
 active proctype Owner() {
-  bool halted, half_done, kicked, interrupted, exits;
+  bool halted, half_done, kicked, interrupted, exits, busy;
 
 outside:
   atomic { kicks = false; exits = false; kicked = false; interrupted = false }
@@ -135,16 +142,23 @@ end_parked:
   :: else
   fi;
 
+#ifndef V_NO_EXECUTION_WORD
+  if
+  :: busy = true
+  :: busy = false
+  fi;
+#endif
+
   /* EnterGuest */
 #ifdef M_PLAIN_ANNOUNCEMENT
   atomic { len(buffer) < 2 -> buffer!Execution(Guest, 0) }
 #else
-  Announce(Guest);
+  Announce((busy -> Busy : Guest));
 #endif
 #if !defined(M_NO_LAST_LOOK) && !defined(V_NO_EXECUTION_WORD)
   if
-  :: requests == 0
-  :: requests != 0 -> Announce(User); goto loop
+  :: (requests & ~(busy -> MAIL : 0)) == 0
+  :: else -> Announce(User); goto loop
   fi;
 #endif
 #ifdef M_PLAIN_CLEAR_BEFORE_ENTRY
@@ -157,7 +171,11 @@ end_parked:
   :: atomic { OWN_EXIT == 0 -> interrupted = false; kicked = false }
      if
      :: exits = true
+#ifdef M_BUSY_WITHOUT_CLOCK
      :: exits = false
+#else
+     :: !busy -> exits = false
+#endif
      fi;
 end_guest:
      atomic {
@@ -218,7 +236,7 @@ proctype Ringer(byte me) {
   do
   :: atomic { rings > 0 -> rings--; requests = requests | (1 << me) }
      if
-     :: execution == Guest ->
+     :: KICKABLE ->
         /* Kick */
 #if !defined(M_NO_HANDSHAKE) && !defined(V_NO_EXECUTION_WORD)
         kickers++;
@@ -227,8 +245,8 @@ proctype Ringer(byte me) {
 #if defined(M_KICK_WITHOUT_LOOK)
         :: true ->
 #else
-        :: execution != Guest
-        :: execution == Guest ->
+        :: !KICKABLE
+        :: KICKABLE ->
 #endif
            if
            :: atomic { immediate_exit == 0 -> immediate_exit = 1 }
@@ -243,7 +261,7 @@ proctype Ringer(byte me) {
         skip
 #endif
      :: execution == Parked -> rung = true
-     :: execution == User || execution == Free
+     :: execution == User || execution == Free || (execution == Busy && me == 0)
      fi
   :: rings == 0 -> break
   od

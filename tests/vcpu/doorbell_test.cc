@@ -223,6 +223,29 @@ TEST_CASE("a ring of a vCPU in user code sends no signal") {
   doorbell.Release();
 }
 
+TEST_CASE("in an entry in which mail waits, mail neither keeps out nor kicks, and all else does") {
+  uint8_t immediate_exit = 0;
+  Doorbell doorbell(&immediate_exit, kKick);
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, kKick);
+  pthread_sigmask(SIG_BLOCK, &kick, nullptr);
+  REQUIRE(doorbell.Claim(gettid()));
+  doorbell.Ring(kRequestMail);
+  REQUIRE(doorbell.EnterGuest(/*mail_waits=*/true));
+  doorbell.Ring(kRequestMail);
+  CHECK(doorbell.kicks() == 0);
+  doorbell.Ring(kRequestMail | kRequestNmi);
+  CHECK(doorbell.kicks() == 1);
+  CHECK(doorbell.LeaveGuest());
+  SwallowKick(kKick);
+  CHECK_FALSE(doorbell.EnterGuest(/*mail_waits=*/true));  // the NMI
+  CHECK(doorbell.Take(kRequestNmi) == kRequestNmi);
+  CHECK_FALSE(doorbell.EnterGuest());
+  CHECK(doorbell.Take(kRequestMail) == kRequestMail);
+  doorbell.Release();
+}
+
 TEST_CASE("leaving the guest clears immediate_exit and says that it was set") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);

@@ -23,6 +23,7 @@ struct Counters {
   uint64_t ipis_sent = 0;       // ICR and SELF IPI writes that sent a message
   uint64_t mail_accepted = 0;   // vectors drained from the mailbox into the IRR
   uint64_t mail_merged = 0;     // drained, but the IRR bit was set already
+  uint64_t mail_deferrals = 0;  // entries in which mail waited: VcpuCore::MailWaits
   uint64_t mail_discarded = 0;  // drained while the APIC accepted nothing
   uint64_t injected = 0;        // vectors taken from the local APIC
   uint64_t nmis_injected = 0;

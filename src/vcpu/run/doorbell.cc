@@ -15,6 +15,8 @@ namespace muster::vcpu {
 //   - reads kGuest: the owner is in KVM_RUN, or on its way in or out. The ringer sets
 //     immediate_exit and sends the signal, which KVM_RUN answers with EINTR whether it comes
 //     before (the signal is pending, or immediate_exit is seen) or during.
+//   - reads kGuestBusy, and r is mail: nobody kicks. The owner's caller has seen to it that the
+//     guest exits; then it comes to another O1 and O2. For any other r it is as kGuest.
 //   - reads kParked: the ringer bumps the wake word after R1. The owner read that word before O1,
 //     and sleeps only if it is unchanged.
 //   - reads kBorrowed: the owner is parked behind the borrower, or outside Run. It is woken as if
@@ -37,11 +39,20 @@ namespace muster::vcpu {
 Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
     : immediate_exit_(*immediate_exit), process_(getpid()), kick_signal_(kick_signal) {}
 
+namespace {
+
+bool KicksBusy(uint32_t requests) { return (requests & ~kRequestMail) != 0; }
+
+}  // namespace
+
 void Doorbell::Ring(uint32_t requests) {
   requests_.FetchOr(requests, std::memory_order_seq_cst);
   switch (execution()) {
     case Execution::kGuest:
-      Kick();
+      Kick(requests);
+      break;
+    case Execution::kGuestBusy:
+      if (KicksBusy(requests)) Kick(requests);
       break;
     case Execution::kParked:
     case Execution::kBorrowed:
@@ -53,15 +64,16 @@ void Doorbell::Ring(uint32_t requests) {
   }
 }
 
-void Doorbell::Kick() {
+void Doorbell::Kick(uint32_t requests) {
   // Release() stores kFree, then waits for kickers_ to be 0: either that wait sees this increment,
   // or the load below sees kFree. Both sides are seq_cst.
   kickers_.FetchAdd(1, std::memory_order_seq_cst);
-  if (execution() == Execution::kGuest &&
+  const Execution now = execution();
+  if ((now == Execution::kGuest || (now == Execution::kGuestBusy && KicksBusy(requests))) &&
       immediate_exit_.Exchange(1, std::memory_order_seq_cst) == 0) {
     // Relaxed: a statistic.
     kicks_.FetchAdd(1, std::memory_order_relaxed);
-    // Relaxed: written in Claim, before the kGuest that was just read.
+    // Relaxed: written in Claim, before the kGuest or kGuestBusy that was just read.
     syscall(SYS_tgkill, process_, thread_.Load(std::memory_order_relaxed), kick_signal_);
   }
   // Release: the signal is in the thread's queue before Release() can see 0.

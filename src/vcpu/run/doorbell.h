@@ -21,11 +21,12 @@ enum Request : uint32_t {
 
 // Who holds the vCPU: its run lock.
 enum class Execution : uint32_t {
-  kFree,      // no thread is inside Run
-  kUser,      // its thread runs the library's code
-  kGuest,     // its thread is in KVM_RUN, or about to be
-  kParked,    // its thread sleeps: halted, or waiting for SIPI
-  kBorrowed,  // another thread acts for it, while it is free or parked
+  kFree,       // no thread is inside Run
+  kUser,       // its thread runs the library's code
+  kGuest,      // its thread is in KVM_RUN, or about to be
+  kGuestBusy,  // the same, for a short while in which mail waits
+  kParked,     // its thread sleeps: halted, or waiting for SIPI
+  kBorrowed,   // another thread acts for it, while it is free or parked
 };
 
 // One vCPU's request word, its run lock, and the kick that ties them: whoever rings makes the
@@ -91,12 +92,15 @@ class Doorbell {
   }
 
   // Announces KVM_RUN. False: something was requested; the vCPU has not left user code.
-  bool EnterGuest() {
+  // With `mail_waits`, mail neither prevents the entry nor kicks: the caller has something else end
+  // it soon.
+  bool EnterGuest(bool mail_waits = false) {
     // Relaxed, both: see entries().
     const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
     begun_.Store(entry, std::memory_order_relaxed);
-    execution_.Store(Execution::kGuest, std::memory_order_seq_cst);
-    if (requests() == 0) {
+    execution_.Store(mail_waits ? Execution::kGuestBusy : Execution::kGuest,
+                     std::memory_order_seq_cst);
+    if ((requests() & (mail_waits ? ~kRequestMail : ~0u)) == 0) {
       made_.Store(entry, std::memory_order_relaxed);
       return true;
     }
@@ -128,8 +132,8 @@ class Doorbell {
   }
 
  private:
-  // Sends the signal, unless another ringer has since the last entry.
-  void Kick();
+  // Sends the signal for `requests`, unless another ringer has since the last entry.
+  void Kick(uint32_t requests);
   void Unpark();
   // Claim, where the vCPU was not free but `seen`.
   bool ClaimFrom(Execution seen);

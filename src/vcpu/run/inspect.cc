@@ -31,6 +31,7 @@ std::string VcpuCore::Describe() const {
       text += ", in the run loop";
       break;
     case Execution::kGuest:
+    case Execution::kGuestBusy:
       text += ", in the guest";
       break;
     case Execution::kParked:

@@ -47,7 +47,8 @@ Exit VcpuCore::RunHeld() {
     if (std::optional<Exit> exit = Meet()) return *std::move(exit);
   }
   for (;;) {
-    if (const uint32_t requests = doorbell_.requests()) {
+    const uint32_t requests = doorbell_.requests();
+    if ((requests & (MailWaits() ? ~kRequestMail : ~0u)) != 0) {
       if (std::optional<Exit> exit = ServeRequests(requests)) return *std::move(exit);
       continue;
     }
@@ -105,11 +106,18 @@ std::optional<Exit> VcpuCore::EnterOnce() {
   if (!entry.ok()) return Fail(entry.status());
   if (*entry == Entry::kFinishFirst) return FinishExit();
 
+  const bool mail_waits = MailWaits();
+  if (mail_waits) {
+    ++counters_.mail_deferrals;
+    Poll();  // mail that came now has nothing else to end this entry
+  }
   // Whatever was requested up to here, and not seen, makes this fail; what comes later kicks.
-  if (!doorbell_.EnterGuest()) return std::nullopt;
+  if (!doorbell_.EnterGuest(mail_waits)) return std::nullopt;
   const int error = RunKvm();
   const bool kicked = doorbell_.LeaveGuest();
   if (kicked || error == EINTR) SwallowKick(kick_signal_);
+  // Where mail waited it has waited long enough, whatever ended it.
+  if (error == 0 || mail_waits) mail_rounds_ = 0;
   if (error == 0) return HandleExit();
   if (error != EINTR && error != EAGAIN) return Fail(IoctlError("KVM_RUN", error, cpu_));
   ++counters_.interrupted;
@@ -157,6 +165,7 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
     if (std::optional<Exit> exit = Meet()) return exit;
   }
   doorbell_.Take(kRequestReset);
+  if ((requests & kRequestMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
   DrainMail();
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
   if (doorbell_.Take(kRequestTimer) != 0) {

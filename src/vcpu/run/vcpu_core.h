@@ -109,6 +109,10 @@ class VcpuCore {
   // One KVM_RUN and the bookkeeping after it; returns its errno.
   int RunKvm();
   void Sleep();
+  // Whether the guest's next stretch comes before new mail. Taking it in costs an entry or an exit,
+  // and whoever only sends would else keep the guest from ever running.
+  bool MailWaits() const { return state_ == RunState::kRunning && mail_rounds_ >= kMailRounds; }
+  static constexpr uint32_t kMailRounds = 64;
   bool CanTakeInterrupt() const;
 
   // entry.cc: what to put into the guest.
@@ -164,6 +168,7 @@ class VcpuCore {
   StartState start_;
   bool half_done_ = false;         // KVM waits for the outcome of an I/O, MMIO or MSR exit
   bool apic_base_stale_ = false;   // KVM's copy of IA32_APIC_BASE
+  uint32_t mail_rounds_ = 0;       // mail taken in since the guest's last exit of its own
   bool entered_ = false;           // KVM's registers mean something
   uint64_t poll_at_ = UINT64_MAX;  // when to look again at what this KVM does not tell, ns
   uint64_t armed_ = UINT64_MAX;    // deadline given to the Clock, ns

@@ -79,8 +79,7 @@ class Vm {
   void TimerExpired(int cpu);
 
   // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
-  // vCPUs. INIT and SIPI wait for their targets; the others never wait,
-  // and a thread that does nothing but send them can keep a vCPU from entering the guest.
+  // vCPUs. INIT and SIPI wait for their targets; the others never wait.
   absl::Status SendMessage(const apic::Message& message);
 
   // A device's line to the I/O APIC. InvalidArgument where there is no such pin.

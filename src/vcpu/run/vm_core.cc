@@ -215,8 +215,9 @@ void VmCore::TracePost(const Origin& origin, int cpu, uint64_t vector) {
     core(origin.cpu).TracePost(what, cpu);
     return;
   }
+  const uint64_t now = clock_.NowNs();  // the user's code: not under the mutex
   sync::MutexLock lock(trace_mutex_);
-  outside_.Record(clock_.NowNs(), EventKind::kPost, kOutside, what, static_cast<uint64_t>(cpu));
+  outside_.Record(now, EventKind::kPost, kOutside, what, static_cast<uint64_t>(cpu));
 }
 
 std::vector<Event> VmCore::OutsideEvents() {

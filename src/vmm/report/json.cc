@@ -30,6 +30,7 @@ Json OfCounters(const vcpu::Counters& c) {
       {"ipis_sent", c.ipis_sent},
       {"mail_accepted", c.mail_accepted},
       {"mail_merged", c.mail_merged},
+      {"mail_deferrals", c.mail_deferrals},
       {"mail_discarded", c.mail_discarded},
       {"injected", c.injected},
       {"nmis_injected", c.nmis_injected},
