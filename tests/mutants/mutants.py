@@ -9,6 +9,7 @@ run with that filter, and has to fail; a run that does not end counts as failed 
 where a mutant survives, does not apply or does not compile.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -49,9 +50,15 @@ def copy_tree(tree):
         target.chmod(source.stat().st_mode)
 
 
+def git_apply(tree, *words):
+    # Below a checkout git would take the paths for those of the checkout, and skip every one.
+    alone = dict(os.environ, GIT_CEILING_DIRECTORIES=str(tree.parent))
+    return run(["git", "apply", "--verbose", "--unidiff-zero", *words], cwd=tree, env=alone)
+
+
 def verdict(tree, build, patch, fields):
-    applied = run(["git", "apply", "--unidiff-zero", patch], cwd=tree)
-    if applied.returncode != 0:
+    applied = git_apply(tree, patch)
+    if applied.returncode != 0 or "Skipped" in applied.stdout:
         return "does not apply", applied.stdout
     try:
         built = run(["cmake", "--build", build, "--target", fields["Target"]])
@@ -67,7 +74,7 @@ def verdict(tree, build, patch, fields):
             return "names no test", tested.stdout
         return ("red" if tested.returncode != 0 else "SURVIVES"), tested.stdout[-3000:]
     finally:
-        subprocess.run(["git", "apply", "--unidiff-zero", "-R", patch], cwd=tree, check=True)
+        git_apply(tree, "-R", patch).check_returncode()
 
 
 def main():
