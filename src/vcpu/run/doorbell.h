@@ -17,6 +17,7 @@ enum Request : uint32_t {
   kRequestMeet = 1u << 3,   // a rendezvous has published a function
   kRequestReset = 1u << 4,  // INIT or SIPI changed the models; registers are to follow
   kRequestStop = 1u << 5,   // Run returns, for good
+  kRequestGoOn = 1u << 6,   // the vCPU is held no longer
 };
 
 // Who holds the vCPU: its run lock.

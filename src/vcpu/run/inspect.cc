@@ -53,6 +53,7 @@ Inspection VcpuCore::Inspect() {
   i.cpu = cpu_;
   i.apic_id = lapic_.identity().id;
   i.state = state_;
+  i.held = held_;
   i.apic_enabled = lapic_.enabled();
   i.apic_software_enabled = lapic_.software_enabled();
   i.x2apic = lapic_.mode() == apic::ApicMode::kX2apic;

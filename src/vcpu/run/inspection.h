@@ -16,6 +16,7 @@ struct Inspection {
   int cpu = -1;
   uint32_t apic_id = 0;
   RunState state = RunState::kWaitForSipi;
+  bool held = false;             // by Vcpu::Hold
   bool registers_known = false;  // false: it never ran, or KVM has lost them
   uint64_t rip = 0, rflags = 0, cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0, efer = 0;
   uint64_t cs_base = 0;

@@ -20,6 +20,7 @@ void VcpuCore::AcceptInit() {
   doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
   mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
   nmi_pending_ = false;
+  held_ = false;
   vm_.fabric().table().Publish(cpu_, lapic_.identity());
   ArmTimer();
   Move(bootstrap() ? RunEvent::kInitBsp : RunEvent::kInitAp);

@@ -21,7 +21,7 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
       ring_(config.trace_events) {
   run().kvm_valid_regs = KVM_SYNC_X86_EVENTS;
   // So that a report has a RIP; a small cost where KVM does not emulate.
-  if (config.observer != nullptr) run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
+  if (config.observer != nullptr || config.trace_rip) run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
@@ -52,12 +52,12 @@ Exit VcpuCore::RunHeld() {
       if (std::optional<Exit> exit = ServeRequests(requests)) return *std::move(exit);
       continue;
     }
-    if (half_done_ && reset_ != Reset::kNone) {
+    if (half_done_ && (reset_ != Reset::kNone || held_)) {
       if (std::optional<Exit> exit = FinishExit()) return *std::move(exit);
       continue;
     }
     if (state_ == RunState::kHalted && CanTakeInterrupt()) Move(RunEvent::kWake);
-    if (state_ != RunState::kRunning) {
+    if (state_ != RunState::kRunning || held_) {
       Sleep();
       if (vm_.rendezvous().Pending(cpu_)) {
         if (std::optional<Exit> exit = Meet()) return *std::move(exit);
@@ -90,6 +90,14 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
   AsFirmwareLeaves(vm_.x2apic());
   ArmTimer();
   SetStart(start);
+  return absl::OkStatus();
+}
+
+absl::Status VcpuCore::Hold() {
+  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  if (!session.status().ok()) return session.status();
+  doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
+  held_ = true;
   return absl::OkStatus();
 }
 
@@ -165,6 +173,7 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
     if (std::optional<Exit> exit = Meet()) return exit;
   }
   doorbell_.Take(kRequestReset);
+  if (doorbell_.Take(kRequestGoOn) != 0) held_ = false;
   if ((requests & kRequestMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
   DrainMail();
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
@@ -209,17 +218,18 @@ void VcpuCore::Sleep() {
 
 bool VcpuCore::CanBeActedFor() const {
   return !half_done_ && reset_ != Reset::kStart &&
-         (state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
+         (held_ || state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
 }
 
 bool VcpuCore::WakeIsLost() const {
   if (doorbell_.requests() != 0) return false;  // whoever made one wakes it, or has
+  if (held_) return false;
   return state_ == RunState::kRunning || (state_ == RunState::kHalted && CanTakeInterrupt());
 }
 
 bool VcpuCore::AsleepForGood() const {
   // Offline: its caller was given an exit, and what comes of that is not known here.
-  if (state_ == RunState::kRunning || state_ == RunState::kOffline) return false;
+  if (state_ == RunState::kRunning || state_ == RunState::kOffline || held_) return false;
   if (doorbell_.requests() != 0) return false;
   if (state_ == RunState::kWaitForSipi) return true;
   return !CanTakeInterrupt() && !lapic_.NextDeadline();
@@ -252,7 +262,8 @@ bool VcpuCore::Move(RunEvent event) {
 }
 
 void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
-  ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b);
+  const bool known = (run().kvm_valid_regs & KVM_SYNC_X86_REGS) != 0 && entered_;
+  ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b, known ? run().s.regs.regs.rip : 0);
 }
 
 Exit VcpuCore::Fail(absl::Status status) {

@@ -42,6 +42,7 @@ class VcpuCore {
   absl::Status Send(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);
   absl::Status StartAgain(const StartState& start);
+  absl::Status Hold();
 
   // ---- any thread ----
   void Post(uint8_t vector, apic::TriggerMode trigger);
@@ -166,6 +167,7 @@ class VcpuCore {
   Reset reset_ = Reset::kNone;
   uint8_t startup_vector_ = 0;
   StartState start_;
+  bool held_ = false;              // by Hold: does not enter the guest
   bool half_done_ = false;         // KVM waits for the outcome of an I/O, MMIO or MSR exit
   bool apic_base_stale_ = false;   // KVM's copy of IA32_APIC_BASE
   uint32_t mail_rounds_ = 0;       // mail taken in since the guest's last exit of its own

@@ -65,6 +65,8 @@ Exit Vcpu::Run() { return core_->Run(); }
 absl::Status Vcpu::SendMessage(const apic::Message& message) { return core_->Send(message); }
 absl::Status Vcpu::SetLine(unsigned pin, bool asserted) { return core_->SetLine(pin, asserted); }
 absl::Status Vcpu::StartAgain(const StartState& start) { return core_->StartAgain(start); }
+absl::Status Vcpu::Hold() { return core_->Hold(); }
+void Vcpu::LetGo() { core_->doorbell().Ring(kRequestGoOn); }
 Inspection Vcpu::Inspect() {
   Doorbell& doorbell = core_->doorbell();
   while (doorbell.TryBorrow() == Execution::kBorrowed) sync::Yield();

@@ -47,6 +47,7 @@ struct VmConfig {
   std::optional<HostTraits> traits = std::nullopt;
 
   size_t trace_events = 0;  // per vCPU; 0: no event is recorded
+  bool trace_rip = false;   // events say where the vCPU stood; a small cost at each exit
 
   // Is told of calls between vCPUs (INIT, SIPI, a change of routing, a pause) that wait longer than
   // that. Outlives the Vm.

@@ -31,8 +31,9 @@ struct Event {
   int32_t cpu;
   uint64_t a;
   uint64_t b;
+  uint64_t rip = 0;  // where the vCPU had last left the guest; 0: not known
 };
-static_assert(sizeof(Event) == 32);
+static_assert(sizeof(Event) == 40);
 
 // One line: time, vCPU, kind, and the words that the kind defines.
 std::string ToString(const Event& event);
@@ -46,9 +47,10 @@ class EventRing {
 
   bool enabled() const { return slots_ != nullptr; }
 
-  void Record(uint64_t ns, EventKind kind, int cpu, uint64_t a = 0, uint64_t b = 0) {
+  void Record(uint64_t ns, EventKind kind, int cpu, uint64_t a = 0, uint64_t b = 0,
+              uint64_t rip = 0) {
     if (!enabled()) return;
-    slots_[next_++ & mask_] = Event{ns, kind, 0, cpu, a, b};
+    slots_[next_++ & mask_] = Event{ns, kind, 0, cpu, a, b, rip};
   }
 
   // How many were recorded ever, those overwritten since included.

@@ -68,7 +68,7 @@ bool NeedsReport(const Ending& ending) {
   }
 }
 
-// How many events to keep of each vCPU: always the few that a report shows, 2 KiB a vCPU and one
+// How many events to keep of each vCPU: always the few that a report shows, 2.5 KiB a vCPU and one
 // read of the clock an event.
 size_t TraceEvents(const RunOptions& options) {
   if (!options.stats && options.trace.empty()) return vcpu::kLastEvents;

@@ -87,6 +87,7 @@ std::string DescribeVectors(const std::vector<uint8_t>& list) {
 
 std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
   const std::string held = DescribeHeld(vcpu);
+  if (vcpu.held) return "being let go from a gate" + (held.empty() ? "" : "; " + held);
   switch (vcpu.state) {
     case RunState::kRunning:
       return held.empty() ? "-" : held;
