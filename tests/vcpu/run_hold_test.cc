@@ -83,6 +83,23 @@ TEST_CASE("an interrupt that came while its CPU was held comes before the next i
   CHECK(held.NextPort() == 0x20);
 }
 
+TEST_CASE("a held CPU takes in any amount of mail") {
+  HeldCpu held;
+  const apic::Message message{.x2apic = true, .vector = kVector};
+  for (uint64_t i = 0; i < 200; ++i) {
+    const uint64_t before = held.t.Look(0).counters.mail_accepted;
+    const uint64_t merged = held.t.Look(0).counters.mail_merged;
+    REQUIRE(held.t.vm().SendMessage(message).ok());
+    held.t.Await("the mail", [&] {
+      const Counters now = held.t.Look(0).counters;
+      return now.mail_accepted + now.mail_merged > before + merged;
+    });
+  }
+  CHECK(held.t.Look(0).counters.mail_deferrals == 0);
+  held.cpu().LetGo();
+  CHECK(held.NextPort() == 0x20);
+}
+
 TEST_CASE("INIT ends a hold, and what lets it go later does no harm to the next") {
   HeldCpu held;
   const apic::Message init{.x2apic = true, .delivery_mode = apic::DeliveryMode::kInit};

@@ -32,10 +32,10 @@ class Vcpu {
   absl::Status SendMessage(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);
 
-  // Between two Runs as well: from the next Run on this vCPU executes nothing, until LetGo is called
-  // once for it, by any thread, or INIT ends what it was doing. Held inside Run it sleeps, its exit
-  // finished: it takes part in meetings, INIT, pauses and Vm::Stop like a halted one, and interrupts
-  // wait. The first that can be taken comes before its next instruction.
+  // Between two Runs as well: from the next Run on this vCPU executes nothing, until LetGo is
+  // called once for it, by any thread, or INIT ends what it was doing. Held inside Run it sleeps,
+  // its exit finished: it takes part in meetings, INIT, pauses and Vm::Stop like a halted one, and
+  // interrupts wait. The first that can be taken comes before its next instruction.
   absl::Status Hold();
   void LetGo();
 

@@ -112,7 +112,9 @@ class VcpuCore {
   void Sleep();
   // Whether the guest's next stretch comes before new mail. Taking it in costs an entry or an exit,
   // and whoever only sends would else keep the guest from ever running.
-  bool MailWaits() const { return state_ == RunState::kRunning && mail_rounds_ >= kMailRounds; }
+  bool MailWaits() const {
+    return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
+  }
   static constexpr uint32_t kMailRounds = 64;
   bool CanTakeInterrupt() const;
 
