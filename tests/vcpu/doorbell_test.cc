@@ -16,15 +16,21 @@ namespace {
 
 constexpr int kKick = SIGUSR1;
 
+// In the calling thread; returns the mask from before.
+sigset_t BlockKick() {
+  sigset_t kick, before;
+  sigemptyset(&kick);
+  sigaddset(&kick, kKick);
+  pthread_sigmask(SIG_BLOCK, &kick, &before);
+  return before;
+}
+
 // Stands in for KVM_RUN: looks at immediate_exit once, then stays until the kick signal is pending,
 // and takes no notice of anything else. It gives up after ten seconds, which is a lost kick.
 class FakeGuest {
  public:
   FakeGuest() {
-    sigset_t kick;
-    sigemptyset(&kick);
-    sigaddset(&kick, kKick);
-    pthread_sigmask(SIG_BLOCK, &kick, &unblocked_);
+    unblocked_ = BlockKick();
     sigdelset(&unblocked_, kKick);
     // ppoll, unlike KVM_RUN, runs the handler.
     struct sigaction nop {};
@@ -226,10 +232,7 @@ TEST_CASE("a ring of a vCPU in user code sends no signal") {
 TEST_CASE("in an entry in which mail waits, mail neither keeps out nor kicks, and all else does") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
-  sigset_t kick;
-  sigemptyset(&kick);
-  sigaddset(&kick, kKick);
-  pthread_sigmask(SIG_BLOCK, &kick, nullptr);
+  BlockKick();
   REQUIRE(doorbell.Claim(gettid()));
   doorbell.Ring(kRequestMail);
   REQUIRE(doorbell.EnterGuest(/*mail_waits=*/true));
@@ -249,10 +252,7 @@ TEST_CASE("in an entry in which mail waits, mail neither keeps out nor kicks, an
 TEST_CASE("leaving the guest clears immediate_exit and says that it was set") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
-  sigset_t kick;
-  sigemptyset(&kick);
-  sigaddset(&kick, kKick);
-  pthread_sigmask(SIG_BLOCK, &kick, nullptr);
+  BlockKick();
   REQUIRE(doorbell.Claim(gettid()));
   REQUIRE(doorbell.EnterGuest());
   doorbell.Ring(kRequestMail);
