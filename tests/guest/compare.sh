@@ -15,7 +15,7 @@ command -v qemu-system-x86_64 >/dev/null || skip "qemu-system-x86_64 is not here
 status=0
 "$muster" run "$image" --cpus "$cpus" --timeout 120s \
   >"$dir/muster" 2>"$dir/report" </dev/null || status=$?
-[ $status != 6 ] || skip "no usable KVM: $(tail -1 "$dir/report")"
+[ $status != 6 ] || skip "no usable KVM: $(head -1 "$dir/report")"
 if [ $status != 0 ]; then
   cat "$dir/muster" "$dir/report"
   echo "FAIL: on Muster it ended with $status"

@@ -95,6 +95,16 @@ class Command(unittest.TestCase):
         self.assertIn("Kernel panic", run.stderr)
         self.assertEqual(execute("echo", "again").stdout, "again\n")
 
+    def test_who_waits_while_the_machine_goes_down_gets_the_next_one(self):
+        with subprocess.Popen([*NESTED, "exec", "--session", SESSION, "--", "sh", "-c",
+                               "echo down; sleep 1; echo c > /proc/sysrq-trigger"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+            self.assertEqual(first.stdout.readline(), b"down\n")
+            second = execute("echo", "again")
+            self.assertEqual((second.returncode, second.stdout), (0, "again\n"), second.stderr)
+            first.communicate()
+            self.assertEqual(first.returncode, 14)
+
 
 class OneCommand(unittest.TestCase):
     """A machine for one command."""

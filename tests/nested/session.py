@@ -79,6 +79,7 @@ def serve_client(guest, client, owner):
         with contextlib.suppress(OSError):  # that it left is noticed by guest.run
             client.sendall(frames.encode(kind, payload))
 
+    to_client(frames.READY, b"")  # from here on it may have run
     try:
         status = guest.request(frames.encode(kind, payload), to_client, float("inf"), client, owner)
         to_client(frames.EXIT, struct.pack("=I", status))
@@ -141,16 +142,33 @@ def start(directory, owner_pid, options):
             raise (machine.Unavailable if status == 6 else machine.Down)(said)
 
 
+class NotServed(Exception):
+    """The session ended before it came to this command, none of which has run."""
+
+
 def execute(directory, owner_pid, options, argv):
     """Runs argv on the session's machine, passes on its output, returns its status."""
-    start(directory, owner_pid, options)
+    for _ in range(5):
+        start(directory, owner_pid, options)
+        try:
+            return request(directory, argv)
+        except NotServed:
+            continue
+    raise machine.Down("the session keeps ending")
+
+
+def request(directory, argv):
     connection = connect(directory)
     if connection is None:
-        raise machine.Down("the session has just ended")
+        raise NotServed
     interrupted = []
     signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    served = False
     with connection:
-        connection.sendall(frames.encode_run(os.getcwd(), argv, dict(os.environ)))
+        try:
+            connection.sendall(frames.encode_run(os.getcwd(), argv, dict(os.environ)))
+        except OSError:
+            raise NotServed from None
         decoder = frames.Decoder()
         while True:
             # A signal makes this look again within a moment, whether or not it interrupts the wait.
@@ -160,14 +178,22 @@ def execute(directory, owner_pid, options, argv):
                 connection.sendall(frames.encode(frames.SIGNAL, struct.pack("=I", number)))
             if not readable:
                 continue
-            data = connection.recv(65536)
+            try:
+                data = connection.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data and not served:
+                raise NotServed
             if not data:
                 raise machine.Down("the session ended in the middle of a command")
             for kind, payload in decoder.feed(data):
+                served = True
                 if kind == frames.EXIT:
                     return struct.unpack("=I", payload)[0]
                 if kind == frames.FATAL:
                     raise machine.Down(payload.decode(errors="replace"))
+                if kind == frames.READY:
+                    continue
                 file = sys.stdout if kind == frames.OUT else sys.stderr
                 file.buffer.write(payload)
                 file.buffer.flush()

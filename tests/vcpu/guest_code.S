@@ -1,6 +1,7 @@
 // What the guests of the run loop's tests execute, each snippet next to nothing and named after the
 // test that it is for. Real mode unless said otherwise, CS:0 at its first byte, DS = 0. APICs are in
-// x2APIC mode: MSR 0x800 + register.
+// x2APIC mode: MSR 0x800 + register. Those that wait by spinning have interrupts on, though none
+// comes: what spins with interrupts off is never interrupted again under Bochs' VMX.
 
     .section .rodata
     .code16
@@ -97,6 +98,7 @@ SNIPPET start_300
 END start_300
 
 SNIPPET sipi_to_running
+    sti
     START 1
 1:  cmpb $0, 0x500
     je 1b
@@ -108,6 +110,7 @@ SNIPPET sipi_to_running
 END sipi_to_running
 
 SNIPPET ap_waits_for_word
+    sti
     movb $1, 0x500
     SAY 0x20, 1
 1:  cmpb $0, 0x501
@@ -118,11 +121,13 @@ END ap_waits_for_word
 
 // The AP counts at 0x600. After each INIT the count must stand still.
 SNIPPET ap_counts
+    sti
 1:  incl 0x600
     jmp 1b
 END ap_counts
 
 SNIPPET init_running
+    sti
     movw $50, %bp
 1:  START 1
     movl 0x600, %ebx
@@ -145,6 +150,7 @@ END init_running
 
 // CPU 0 sends INIT to CPU 2 and then lets CPU 1 know, which sends the SIPI at once.
 SNIPPET sipi_edge_cpu0
+    sti
     START 1
     movl $200, %ebp
 1:  movl 0x600, %ebx
@@ -162,6 +168,7 @@ SNIPPET sipi_edge_cpu0
 END sipi_edge_cpu0
 
 SNIPPET sipi_edge_cpu1
+    sti
 1:  cmpl $1, 0x700
     jne 1b
     SEND 0x4609, 2
@@ -189,6 +196,7 @@ SNIPPET cross_init_ap2
     STOP
 END cross_init_ap2
 SNIPPET cross_init_cpu0
+    sti
     movl $300, %ebp
 1:  SEND 0x4500, 1
     SEND 0x4500, 2
@@ -221,9 +229,15 @@ END init_self
 // ---- HLT, kicks ----
 
 SNIPPET spin
+    sti
     SAY 0x10, 1
 1:  jmp 1b
 END spin
+
+SNIPPET spin_masked
+    SAY 0x10, 1
+1:  jmp 1b
+END spin_masked
 
 SNIPPET halt_masked
     cli
@@ -453,6 +467,7 @@ END ap_takes_interrupts
 
 // An AP whose APIC stays software-disabled until the host sets a word; then as above.
 SNIPPET ap_enables_later
+    sti
     SAY 0x20, 1
 1:  cmpb $0, 0x501
     je 1b
@@ -478,6 +493,7 @@ END handler_40
 
 // Reads the TSC into 0x510 each time that the host sets 0x500.
 SNIPPET tsc_on_demand
+    sti
 1:  cmpb $0, 0x500
     je 1b
     movb $0, 0x500
@@ -529,6 +545,7 @@ END ap_exchanges_svr
 
 // Starts CPU 1, waits until it runs and a little longer, sends INIT; IN 0x11 waits for the host.
 SNIPPET init_again_and_again
+    sti
 1:  movb $0, 0x500
     START 1
 2:  cmpb $0, 0x500
@@ -549,6 +566,7 @@ END says_for_ever
 
 // CPU 1 disables its APIC in hardware; CPU 0 sends NMI to all but itself.
 SNIPPET disables_apic
+    sti
     WRITE_MSR 0x1b, 0
     movb $1, 0x500
 1:  cmpb $0, 0x501
@@ -557,6 +575,7 @@ SNIPPET disables_apic
     STOP
 END disables_apic
 SNIPPET nmi_to_others
+    sti
     START 1
 1:  cmpb $0, 0x500
     je 1b

@@ -79,6 +79,15 @@ TEST_CASE("why a device is absent: by the processor's flags and the module, each
   CHECK_THAT(WhyAbsent(flags(" svm"), without.path()), Contains("modprobe kvm_amd"));
   CHECK_THAT(WhyAbsent(flags(" svm"), with.path()),
              Contains("kvm_amd is loaded") && Contains("; give the container /dev/kvm"));
+  // Built in, on a processor that it does nothing for.
+  CHECK_THAT(WhyAbsent(flags(" vmx"), with.path()), Contains("modprobe kvm_intel"));
+  CHECK_THAT(WhyAbsent(flags(" hypervisor"), with.path()),
+             Contains("without nested virtualization"));
+  std::filesystem::create_directory(with.path() / "kvm_pvm");
+  CHECK_THAT(WhyAbsent(flags(" hypervisor"), with.path()),
+             Contains("kvm_pvm is loaded") && Contains("; give the container /dev/kvm"));
+  CHECK_THAT(WhyAbsent(flags(" hypervisor"), "/nonexistent"),
+             Contains("without nested virtualization"));
   CHECK_THAT(WhyAbsent(flags(" hypervisor"), without.path()),
              Contains("without nested virtualization") && Contains("; have it turned on"));
   CHECK_THAT(WhyAbsent(flags(""), without.path()),

@@ -16,9 +16,7 @@ namespace {
 using Write = TestVm::Write;
 
 std::vector<VmConfig> Ways() {
-  absl::StatusOr<System> system = System::Open();
-  if (!system.ok()) return {VmConfig{.x2apic = true}};  // TestVm says why
-  const absl::StatusOr<HostTraits> host = ProbeHost(*system);
+  const absl::StatusOr<HostTraits> host = ProbeHost(KvmOrSkip());
   REQUIRE(host.ok());
   VmConfig as_probed{.x2apic = true};
   as_probed.traits = *host;

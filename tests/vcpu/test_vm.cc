@@ -107,19 +107,22 @@ void TestClock::Loop() {
   }
 }
 
-TestVm::TestVm(int cpus, VmConfig config) {
-  absl::StatusOr<System> system = System::Open();
-  if (!system.ok()) {
-    fmt::print("skipped: {}\n", system.status().ToString());
+const System& KvmOrSkip() {
+  static const absl::StatusOr<System> kSystem = System::Open();
+  if (!kSystem.ok()) {
+    fmt::print("skipped: {}\n", kSystem.status().ToString());
     std::fflush(stdout);
     _exit(77);
   }
-  system_ = std::make_unique<System>(*std::move(system));
+  return *kSystem;
+}
+
+TestVm::TestVm(int cpus, VmConfig config) {
   ram_ = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   REQUIRE(ram_ != MAP_FAILED);
   config.cpus = cpus;
-  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(*system_, config, clock_);
+  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(KvmOrSkip(), config, clock_);
   INFO(vm.status().ToString());
   REQUIRE(vm.ok());
   vm_ = *std::move(vm);

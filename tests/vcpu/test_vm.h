@@ -54,8 +54,11 @@ struct Snippet {
 Snippet FindSnippet(const char* name);
 #define MUSTER_SNIPPET(name) ::muster::vcpu::FindSnippet(#name)
 
+// This machine's KVM; ends the test as skipped where it cannot be used.
+const System& KvmOrSkip();
+
 // A small machine: RAM from 0, all vCPUs in x2APIC mode, each in a thread that records what its
-// guest writes to ports. Opening it skips the test where KVM can't be used.
+// guest writes to ports.
 class TestVm {
  public:
   static constexpr uint64_t kRamSize = 1 << 20;
@@ -112,7 +115,6 @@ class TestVm {
   void Drive(int cpu);
   void Record(int cpu, const PortExit& exit);
 
-  std::unique_ptr<System> system_;
   TestClock clock_;
   uint8_t* ram_ = nullptr;
   std::unique_ptr<Vm> vm_;

@@ -11,7 +11,7 @@ trap 'rm -f "$report"' EXIT
 [ -x "$muster" ] || { echo "skipped: there is no $muster"; exit 77; }
 status=0
 output=$("$muster" run "$image" --cpus "$cpus" --timeout 60s 2>"$report" </dev/null) || status=$?
-[ $status != 6 ] || { echo "skipped: no usable KVM: $(tail -1 "$report")"; exit 77; }
+[ $status != 6 ] || { echo "skipped: no usable KVM: $(head -1 "$report")"; exit 77; }
 if ! diff -u --label expected --label printed "$expected" - <<<"$output" || [ $status != 1 ]; then
   cat "$report"
   echo "FAIL: ended with $status"
