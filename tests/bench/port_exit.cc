@@ -5,7 +5,7 @@ namespace muster::bench {
 
 Result MeasurePortExit(const vcpu::System& system) {
   // Batches shorter than a scheduler's slice: most of them are not interrupted.
-  constexpr int kBatch = 200, kRepeats = 300;
+  constexpr int kBatch = 200, kRepeats = 1000;
   const Snippet code = MUSTER_BENCH_SNIPPET(bench_port_exits);
   Ram our_ram, bare_ram;
   our_ram.Load(Ram::kBspCode, code);

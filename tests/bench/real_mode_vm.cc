@@ -47,6 +47,7 @@ MusterVm::MusterVm(const vcpu::System& system, int cpus, Ram& ram) {
   vcpu::VmConfig config;
   config.cpus = cpus;
   config.x2apic = true;
+  config.kick_stays_blocked = true;  // as the command has it
   auto vm = vcpu::Vm::Create(system, config, clock_);
   if (!vm.ok()) Die(vm.status().ToString());
   vm_ = *std::move(vm);

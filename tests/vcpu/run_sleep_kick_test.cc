@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <poll.h>
 #include <stop_token>
 #include <thread>
@@ -113,33 +112,6 @@ TEST_CASE("a sleeping CPU makes no entries and is not woken") {
   const Inspection after = t.Look(0);
   CHECK(after.counters.entries == before.counters.entries);
   CHECK(after.counters.parks == before.counters.parks);
-}
-
-TEST_CASE("no kick reaches the thread outside Run", "[stray-kick]") {
-  // A late one would end the process: the signal has its default action and is not blocked here.
-  signal(SIGUSR1, SIG_DFL);
-  TestVm t(1);
-  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_open));
-  t.Load(0x2000, MUSTER_SNIPPET(handler_says));
-  t.SetIvt(0x40, 0x2000);
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
-  std::atomic<bool> done{false};
-  std::thread sender([&] {
-    while (!done.load()) {
-      // The result is always OK for a fixed interrupt.
-      (void)t.vm().SendMessage({.destination = 0, .x2apic = true, .vector = 0x40});
-    }
-  });
-  int interrupted = 0;
-  for (int i = 0; i < 1'000; ++i) {
-    const Exit exit = t.vm().vcpu(0).Run();
-    REQUIRE(std::holds_alternative<PortExit>(exit));
-    const timespec instant{.tv_sec = 0, .tv_nsec = 1};
-    if (ppoll(nullptr, 0, &instant, nullptr) < 0 && errno == EINTR) ++interrupted;
-  }
-  done.store(true);
-  sender.join();
-  CHECK(interrupted == 0);
 }
 
 TEST_CASE("a sender that never pauses does not keep the guest from running", "[starve]") {

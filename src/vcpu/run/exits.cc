@@ -1,5 +1,5 @@
-// What a return of KVM_RUN means. Nothing: handled here, the loop goes on. An Exit: for the caller
-// of Run.
+// What a return of KVM_RUN means. False: handled here, the loop goes on. True: there is an Exit for
+// the caller of Run.
 
 #include <algorithm>
 #include <cstring>
@@ -20,7 +20,7 @@ bool IsApicMsr(uint32_t index) {
 
 }  // namespace
 
-std::optional<Exit> VcpuCore::HandleExit() {
+bool VcpuCore::HandleExit(Exit& exit) {
   kvm_run& r = run();
   switch (r.exit_reason) {
     case KVM_EXIT_IO: {
@@ -28,23 +28,24 @@ std::optional<Exit> VcpuCore::HandleExit() {
       half_done_ = true;
       Trace(EventKind::kExit, r.exit_reason, r.io.port);
       uint8_t* data = reinterpret_cast<uint8_t*>(&r) + r.io.data_offset;
-      return PortExit{.port = r.io.port,
+      exit = PortExit{.port = r.io.port,
                       .size = r.io.size,
                       .count = r.io.count,
                       .is_write = r.io.direction == KVM_EXIT_IO_OUT,
                       .data = {data, size_t{r.io.size} * r.io.count}};
+      return true;
     }
     case KVM_EXIT_MMIO:
       ++counters_.mmio_exits;
       half_done_ = true;
       Trace(EventKind::kExit, r.exit_reason, r.mmio.phys_addr);
-      return HandleMmio();
+      return HandleMmio(exit);
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR:
       ++counters_.msr_exits;
       half_done_ = true;
       Trace(EventKind::kExit, r.exit_reason, r.msr.index);
-      return HandleMsr();
+      return HandleMsr(exit);
     case KVM_EXIT_HLT:
       ++counters_.hlt_exits;
       Trace(EventKind::kExit, r.exit_reason);
@@ -52,82 +53,85 @@ std::optional<Exit> VcpuCore::HandleExit() {
       if (r.s.regs.events.nmi.pending == 0 || r.s.regs.events.nmi.masked != 0) {
         Move(RunEvent::kHlt);
       }
-      return std::nullopt;
+      return false;
     case KVM_EXIT_IRQ_WINDOW_OPEN:
       ++counters_.window_exits;
-      return std::nullopt;
+      return false;
     case KVM_EXIT_SET_TPR:
       ++counters_.tpr_exits;
-      return std::nullopt;
+      return false;
     case KVM_EXIT_DEBUG:
       ++counters_.debug_exits;
       stepper_.Stepped();
-      return std::nullopt;
+      return false;
     case KVM_EXIT_INTR:
       ++counters_.interrupted;
-      return std::nullopt;
+      return false;
     case KVM_EXIT_SHUTDOWN:
       ++counters_.other_exits;
-      return Fault(GuestFaultExit::Kind::kTripleFault, 0);
+      return Fault(exit, GuestFaultExit::Kind::kTripleFault, 0);
     case KVM_EXIT_FAIL_ENTRY:
       ++counters_.other_exits;
-      return Fault(GuestFaultExit::Kind::kEntryFailure, r.fail_entry.hardware_entry_failure_reason);
+      return Fault(exit, GuestFaultExit::Kind::kEntryFailure,
+                   r.fail_entry.hardware_entry_failure_reason);
     case KVM_EXIT_INTERNAL_ERROR:
       ++counters_.other_exits;
-      return HandleInternalError();
+      return HandleInternalError(exit);
     default:
       ++counters_.other_exits;
-      return Fault(GuestFaultExit::Kind::kUnexpectedExit, r.exit_reason);
+      return Fault(exit, GuestFaultExit::Kind::kUnexpectedExit, r.exit_reason);
   }
 }
 
-std::optional<Exit> VcpuCore::HandleMmio() {
+bool VcpuCore::HandleMmio(Exit& exit) {
   kvm_run& r = run();
   const std::span<uint8_t> data(r.mmio.data, std::min<size_t>(r.mmio.len, sizeof(r.mmio.data)));
   const std::optional<uint64_t> page = lapic_.MmioPage();
   if (!page || r.mmio.phys_addr < *page || r.mmio.phys_addr - *page >= apic::kLapicPageSize) {
-    return HandleOtherMmio(data);
+    return HandleOtherMmio(data, exit);
   }
   ++counters_.apic_accesses;
   DrainMail();
   const auto offset = static_cast<uint32_t>(r.mmio.phys_addr - *page);
   if (!r.mmio.is_write) {
     lapic_.MmioRead(offset, data, Now());
-    return std::nullopt;
+    return false;
   }
   uint32_t value = 0;
   memcpy(&value, data.data(), std::min(data.size(), sizeof(value)));
   TraceAccess(offset >> 4, value);
   const absl::Status status = Perform(lapic_.MmioWrite(offset, data, Now()));
-  if (!status.ok()) return Fail(status);
-  return std::nullopt;
+  if (!status.ok()) return Fail(exit, status);
+  return false;
 }
 
-std::optional<Exit> VcpuCore::HandleOtherMmio(std::span<uint8_t> data) {
+bool VcpuCore::HandleOtherMmio(std::span<uint8_t> data, Exit& exit) {
   const auto& mmio = run().mmio;
   if (mmio.phys_addr / apic::kIoApicPageSize != apic::kDefaultIoApicBase / apic::kIoApicPageSize) {
-    return MmioExit{.address = mmio.phys_addr, .is_write = mmio.is_write != 0, .data = data};
+    exit = MmioExit{.address = mmio.phys_addr, .is_write = mmio.is_write != 0, .data = data};
+    return true;
   }
   const auto offset = static_cast<uint32_t>(mmio.phys_addr - apic::kDefaultIoApicBase);
   if (!mmio.is_write) {
     vm_.fabric().ioapic().Read(offset, data);
-    return std::nullopt;
+    return false;
   }
   const absl::Status status = vm_.fabric().ioapic().Write(cpu_, offset, data);
-  if (!status.ok()) return Fail(status);
-  return std::nullopt;
+  if (!status.ok()) return Fail(exit, status);
+  return false;
 }
 
-std::optional<Exit> VcpuCore::HandleMsr() {
+bool VcpuCore::HandleMsr(Exit& exit) {
   kvm_run& r = run();
   const bool is_write = r.exit_reason == KVM_EXIT_X86_WRMSR;
   r.msr.error = 1;
   if (!IsApicMsr(r.msr.index)) {
     // The padding-free layout of kvm_run.msr aligns data to 8 bytes: the pointer is good.
-    return MsrExit{.index = r.msr.index,
+    exit = MsrExit{.index = r.msr.index,
                    .is_write = is_write,
                    .value = reinterpret_cast<uint64_t*>(&r.msr.data),
                    .fault = &r.msr.error};
+    return true;
   }
   ++counters_.apic_accesses;
   DrainMail();
@@ -137,30 +141,30 @@ std::optional<Exit> VcpuCore::HandleMsr() {
       r.msr.data = *value;
       r.msr.error = 0;
     }
-    return std::nullopt;
+    return false;
   }
   if (r.msr.index == apic::kMsrTscDeadline && tsc_khz_ != 0) {
     // The guest may have written IA32_TSC or IA32_TSC_ADJUST, which KVM serves by itself.
-    if (const absl::Status status = ReadTsc(); !status.ok()) return Fail(status);
+    if (const absl::Status status = ReadTsc(); !status.ok()) return Fail(exit, status);
   }
   const std::optional<apic::Effects> effects = lapic_.MsrWrite(r.msr.index, r.msr.data, Now());
-  if (!effects) return std::nullopt;
+  if (!effects) return false;
   r.msr.error = 0;
-  if (const absl::Status status = Perform(*effects); !status.ok()) return Fail(status);
+  if (const absl::Status status = Perform(*effects); !status.ok()) return Fail(exit, status);
   // Not only where the page changes: from x2APIC mode to disabled there is none before and after.
   if (r.msr.index == apic::kMsrApicBase) apic_base_stale_ = true;
   if (effects->page_changed) {
     if (const auto page = lapic_.MmioPage(); page && vm_.memory().Contains(*page)) {
-      return Fault(GuestFaultExit::Kind::kApicOverRam, *page);
+      return Fault(exit, GuestFaultExit::Kind::kApicOverRam, *page);
     }
   }
-  return std::nullopt;
+  return false;
 }
 
-Exit VcpuCore::HandleInternalError() {
+bool VcpuCore::HandleInternalError(Exit& exit) {
   kvm_run& r = run();
   if (r.internal.suberror != KVM_INTERNAL_ERROR_EMULATION) {
-    return Fault(GuestFaultExit::Kind::kUnexpectedExit,
+    return Fault(exit, GuestFaultExit::Kind::kUnexpectedExit,
                  uint64_t{r.exit_reason} | uint64_t{r.internal.suberror} << 32);
   }
   std::span<const uint8_t> bytes;
@@ -170,7 +174,7 @@ Exit VcpuCore::HandleInternalError() {
         r.emulation_failure.insn_bytes,
         std::min<size_t>(r.emulation_failure.insn_size, sizeof(r.emulation_failure.insn_bytes))};
   }
-  return Fault(GuestFaultExit::Kind::kEmulationFailure, r.internal.suberror, bytes);
+  return Fault(exit, GuestFaultExit::Kind::kEmulationFailure, r.internal.suberror, bytes);
 }
 
 }  // namespace muster::vcpu

@@ -37,10 +37,9 @@ void SwallowKick(int kick_signal) {
   }
 }
 
-RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, int kick_signal,
-                       SignalSet& guest_mask)
+RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask)
     : doorbell_(doorbell),
-      kick_signal_(kick_signal),
+      kick_signal_(mask.signal),
       kicks_before_(doorbell.kicks()),
       claimed_(doorbell.Claim(ThisThread())) {
   if (!claimed_) {
@@ -48,19 +47,32 @@ RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, int kick_signal,
         fmt::format("vCPU {}: Run called while another thread is inside it", handle.id()));
     return;
   }
+  if (mask.seen != ThisThread()) status_ = AdoptMask(handle, mask);
+}
+
+absl::Status RunSession::AdoptMask(VcpuHandle& handle, KickMask& mask) {
   const SignalSet kick = SetOf(kick_signal_);
   thread_mask_ = ChangeThreadMask(SIG_BLOCK, kick);
-
+  unblock_ = (thread_mask_ & kick) == 0;
+  if (unblock_ && mask.stays_blocked) {
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {}: Run called with signal {} unblocked, where VmConfig says that it "
+                    "stays blocked: block it in each thread that calls Run",
+                    handle.id(), kick_signal_));
+  }
   // During KVM_RUN the thread's own mask holds, but for the kick. The ioctl costs as much as an
   // exit on some hosts, so it is made only where that mask has changed since the last Run.
   const SignalSet wanted = thread_mask_ & ~kick;
-  if (wanted != guest_mask) {
+  if (wanted != mask.in_guest) {
     sigset_t blocked;
     sigemptyset(&blocked);
     std::memcpy(&blocked, &wanted, sizeof(wanted));
-    status_ = handle.SetSignalMask(blocked);
-    if (status_.ok()) guest_mask = wanted;
+    const absl::Status status = handle.SetSignalMask(blocked);
+    if (!status.ok()) return status;
+    mask.in_guest = wanted;
   }
+  if (mask.stays_blocked) mask.seen = ThisThread();
+  return absl::OkStatus();
 }
 
 RunSession::~RunSession() {
@@ -68,8 +80,7 @@ RunSession::~RunSession() {
   doorbell_.Release();
   // Every kick since this began has been sent: one may be left in the queue.
   if (doorbell_.kicks() != kicks_before_) SwallowKick(kick_signal_);
-  // Where the caller keeps the kick blocked nothing has changed, and a system call is saved.
-  if ((thread_mask_ & SetOf(kick_signal_)) == 0) ChangeThreadMask(SIG_SETMASK, thread_mask_);
+  if (unblock_) ChangeThreadMask(SIG_SETMASK, thread_mask_);
 }
 
 }  // namespace muster::vcpu

@@ -2,6 +2,7 @@
 
 #include <absl/status/status.h>
 #include <cstdint>
+#include <sys/types.h>
 
 #include <muster/vcpu/kvm/vcpu_handle.h>
 #include <muster/vcpu/run/doorbell.h>
@@ -12,13 +13,23 @@ namespace muster::vcpu {
 // as long, and handled in calls of its own, for each Run.
 using SignalSet = uint64_t;
 
+// The kick's signal, and what is known of the masks of one vCPU; its owner's.
+struct KickMask {
+  const int signal;
+  const bool stays_blocked;  // VmConfig::kick_stays_blocked
+
+  // That KVM_RUN has now. At first it differs from every thread's, in that the kick is blocked.
+  SignalSet in_guest = ~SignalSet{0};
+  // The thread for which that was looked at last, where masks stay as they are.
+  pid_t seen = 0;
+};
+
 // A thread's stay inside Run: it holds the run lock, and the kick signal stays blocked in the
 // thread, so that KVM_RUN alone sees it and no handler is needed. When it ends, no kick is pending
 // in the thread or on its way to it, and the thread's signal mask is as it was.
 class RunSession {
  public:
-  // `guest_mask` is what KVM_RUN has for its mask.
-  RunSession(VcpuHandle& handle, Doorbell& doorbell, int kick_signal, SignalSet& guest_mask);
+  RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask);
   ~RunSession();
 
   RunSession(const RunSession&) = delete;
@@ -27,11 +38,14 @@ class RunSession {
   const absl::Status& status() const { return status_; }
 
  private:
+  absl::Status AdoptMask(VcpuHandle& handle, KickMask& mask);
+
   Doorbell& doorbell_;
   const int kick_signal_;
   const uint64_t kicks_before_;
   const bool claimed_;
-  SignalSet thread_mask_;
+  bool unblock_ = false;       // the kick was not blocked before
+  SignalSet thread_mask_ = 0;  // then: the mask to be put back
   absl::Status status_;
 };
 

@@ -12,9 +12,9 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
     : vm_(vm),
       cpu_(cpu),
       signature_(signature),
-      kick_signal_(config.kick_signal),
       handle_(std::move(handle)),
       doorbell_(&handle_.run().immediate_exit, config.kick_signal),
+      kick_mask_{.signal = config.kick_signal, .stays_blocked = config.kick_stays_blocked},
       lapic_(lapic),
       state_(cpu == 0 ? RunState::kRunning : RunState::kWaitForSipi),
       reset_(cpu == 0 ? Reset::kPowerUp : Reset::kNone),
@@ -26,62 +26,62 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
 }
 
 Exit VcpuCore::Run() {
-  std::optional<Exit> exit;
+  Exit exit = StoppedExit{};
   {
-    const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
-    if (!session.status().ok()) return HostErrorExit{session.status()};
-    exit = RunHeld();
+    const RunSession session(handle_, doorbell_, kick_mask_);
+    if (!session.status().ok()) {
+      exit = HostErrorExit{session.status()};
+      return exit;
+    }
+    RunHeld(exit);
   }
   // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside Run. One that it
   // saw inside, on its way out, takes itself out: its caller may never call Run again.
   if ((doorbell_.requests() & kRequestStop) != 0) vm_.Left(cpu_);
-  return *std::move(exit);
+  return exit;
 }
 
-Exit VcpuCore::RunHeld() {
+void VcpuCore::RunHeld(Exit& exit) {
   if (state_ == RunState::kOffline) {
-    return HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
+    exit = HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
+    return;
   }
   // Asked for while no thread was here.
-  if (vm_.rendezvous().Pending(cpu_)) {
-    if (std::optional<Exit> exit = Meet()) return *std::move(exit);
-  }
+  if (vm_.rendezvous().Pending(cpu_) && Meet(exit)) return;
   for (;;) {
     const uint32_t requests = doorbell_.requests();
     if ((requests & (MailWaits() ? ~kRequestMail : ~0u)) != 0) {
-      if (std::optional<Exit> exit = ServeRequests(requests)) return *std::move(exit);
+      if (ServeRequests(requests, exit)) return;
       continue;
     }
     if (half_done_ && (reset_ != Reset::kNone || held_)) {
-      if (std::optional<Exit> exit = FinishExit()) return *std::move(exit);
+      if (FinishExit(exit)) return;
       continue;
     }
     if (state_ == RunState::kHalted && CanTakeInterrupt()) Move(RunEvent::kWake);
     if (state_ != RunState::kRunning || held_) {
       Sleep();
-      if (vm_.rendezvous().Pending(cpu_)) {
-        if (std::optional<Exit> exit = Meet()) return *std::move(exit);
-      }
+      if (vm_.rendezvous().Pending(cpu_) && Meet(exit)) return;
       continue;
     }
-    if (std::optional<Exit> exit = EnterOnce()) return *std::move(exit);
+    if (EnterOnce(exit)) return;
   }
 }
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
-  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  const RunSession session(handle_, doorbell_, kick_mask_);
   if (!session.status().ok()) return session.status();
   return vm_.fabric().SendMessage(cpu_, message);
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
-  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  const RunSession session(handle_, doorbell_, kick_mask_);
   if (!session.status().ok()) return session.status();
   return vm_.SetLine(cpu_, pin, asserted);
 }
 
 absl::Status VcpuCore::StartAgain(const StartState& start) {
-  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  const RunSession session(handle_, doorbell_, kick_mask_);
   if (!session.status().ok()) return session.status();
   if (!bootstrap()) {
     return absl::InvalidArgumentError(
@@ -102,17 +102,17 @@ absl::Status VcpuCore::Hold() {
 }
 
 // Entry n of the guest and the exit that ends it.
-std::optional<Exit> VcpuCore::EnterOnce() {
+bool VcpuCore::EnterOnce(Exit& exit) {
   if (reset_ != Reset::kNone) {
-    if (const absl::Status status = ApplyReset(); !status.ok()) return Fail(status);
+    if (const absl::Status status = ApplyReset(); !status.ok()) return Fail(exit, status);
   }
   if (apic_base_stale_) {
-    if (half_done_) return FinishExit();
-    if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(status);
+    if (half_done_) return FinishExit(exit);
+    if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(exit, status);
   }
   const absl::StatusOr<Entry> entry = PrepareEntry();
-  if (!entry.ok()) return Fail(entry.status());
-  if (*entry == Entry::kFinishFirst) return FinishExit();
+  if (!entry.ok()) return Fail(exit, entry.status());
+  if (*entry == Entry::kFinishFirst) return FinishExit(exit);
 
   const bool mail_waits = MailWaits();
   if (mail_waits) {
@@ -120,17 +120,17 @@ std::optional<Exit> VcpuCore::EnterOnce() {
     Poll();  // mail that came now has nothing else to end this entry
   }
   // Whatever was requested up to here, and not seen, makes this fail; what comes later kicks.
-  if (!doorbell_.EnterGuest(mail_waits)) return std::nullopt;
+  if (!doorbell_.EnterGuest(mail_waits)) return false;
   const int error = RunKvm();
   const bool kicked = doorbell_.LeaveGuest();
-  if (kicked || error == EINTR) SwallowKick(kick_signal_);
+  if (kicked || error == EINTR) SwallowKick(kick_mask_.signal);
   // Where mail waited it has waited long enough, whatever ended it.
   if (error == 0 || mail_waits) mail_rounds_ = 0;
-  if (error == 0) return HandleExit();
-  if (error != EINTR && error != EAGAIN) return Fail(IoctlError("KVM_RUN", error, cpu_));
+  if (error == 0) return HandleExit(exit);
+  if (error != EINTR && error != EAGAIN) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
   ++counters_.interrupted;
   if (doorbell_.requests() == 0) ++counters_.stray_kicks;
-  return std::nullopt;
+  return false;
 }
 
 int VcpuCore::RunKvm() {
@@ -148,7 +148,7 @@ int VcpuCore::RunKvm() {
   return error;
 }
 
-std::optional<Exit> VcpuCore::FinishExit() {
+bool VcpuCore::FinishExit(Exit& exit) {
   doorbell_.ForceExit();
   const int error = RunKvm();
   doorbell_.ClearForcedExit();
@@ -156,21 +156,22 @@ std::optional<Exit> VcpuCore::FinishExit() {
   // unless it belongs to a life that INIT has ended: this one has begun, and knows nothing of it.
   if (error == 0 && reset_ != Reset::kNone) {
     half_done_ = true;
-    return std::nullopt;
+    return false;
   }
-  if (error == 0) return HandleExit();
+  if (error == 0) return HandleExit(exit);
   ++counters_.interrupted;
-  if (error != EINTR) return Fail(IoctlError("KVM_RUN", error, cpu_));
-  return std::nullopt;
+  if (error != EINTR) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
+  return false;
 }
 
-std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
+bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
   if (requests & kRequestStop) {
     // Never taken: a vCPU that is stopped stays so.
-    return StoppedExit{};
+    exit = StoppedExit{};
+    return true;
   }
   if (doorbell_.Take(kRequestMeet) != 0) {
-    if (std::optional<Exit> exit = Meet()) return exit;
+    if (Meet(exit)) return true;
   }
   doorbell_.Take(kRequestReset);
   if (doorbell_.Take(kRequestGoOn) != 0) held_ = false;
@@ -188,15 +189,15 @@ std::optional<Exit> VcpuCore::ServeRequests(uint32_t requests) {
       Trace(EventKind::kTimer, lapic_.lvt(apic::LapicReg::kLvtTimer).Get<apic::Lvt::Vector>());
     }
     const absl::Status status = Perform(lapic_.TimerExpired(now));
-    if (!status.ok()) return Fail(status);
+    if (!status.ok()) return Fail(exit, status);
   }
-  return std::nullopt;
+  return false;
 }
 
-std::optional<Exit> VcpuCore::Meet() {
+bool VcpuCore::Meet(Exit& exit) {
   const absl::StatusOr<rendezvous::Served> served = vm_.rendezvous().Serve(cpu_);
-  if (!served.ok()) return Fail(served.status());
-  return std::nullopt;
+  if (!served.ok()) return Fail(exit, served.status());
+  return false;
 }
 
 bool VcpuCore::CanTakeInterrupt() const {
@@ -266,18 +267,21 @@ void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
   ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b, known ? run().s.regs.regs.rip : 0);
 }
 
-Exit VcpuCore::Fail(absl::Status status) {
+bool VcpuCore::Fail(Exit& exit, absl::Status status) {
   Move(RunEvent::kOffline);
   vm_.Left(cpu_);
-  return HostErrorExit{std::move(status)};
+  exit = HostErrorExit{std::move(status)};
+  return true;
 }
 
-Exit VcpuCore::Fault(GuestFaultExit::Kind kind, uint64_t detail, std::span<const uint8_t> bytes) {
+bool VcpuCore::Fault(Exit& exit, GuestFaultExit::Kind kind, uint64_t detail,
+                     std::span<const uint8_t> bytes) {
   Move(RunEvent::kOffline);
   vm_.Left(cpu_);
   const absl::StatusOr<kvm_regs> regs = handle_.GetRegs();
-  return GuestFaultExit{
+  exit = GuestFaultExit{
       .kind = kind, .detail = detail, .rip = regs.ok() ? regs->rip : 0, .bytes = bytes};
+  return true;
 }
 
 }  // namespace muster::vcpu

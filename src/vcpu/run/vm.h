@@ -33,6 +33,11 @@ struct VmConfig {
   // Interrupts KVM_RUN. No handler is installed: Run keeps it blocked in its thread, lets
   // KVM_RUN alone see it (KVM_SET_SIGNAL_MASK), and leaves none pending behind.
   int kick_signal = SIGUSR1;
+  // A promise, which spares each Run a system call: every thread that calls Run, or what belongs
+  // between two Runs, has that signal blocked and does not change its signal mask any more. One
+  // that has it unblocked when it first calls gets FailedPrecondition; one that unblocks it later
+  // is exposed to kicks.
+  bool kick_stays_blocked = false;
 
   // All vCPUs begin in x2APIC mode, as firmware leaves them; forced where an id exceeds 254.
   bool x2apic = false;

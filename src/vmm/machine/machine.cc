@@ -45,6 +45,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vcpu::VmConfig vm_config;
   vm_config.cpus = config.cpus;
   vm_config.kick_signal = SIGUSR1;
+  vm_config.kick_stays_blocked = true;
   vm_config.trace_events = config.trace_events;
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
