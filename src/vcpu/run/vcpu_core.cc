@@ -94,7 +94,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
 }
 
 absl::Status VcpuCore::Hold() {
-  const RunSession session(handle_, doorbell_, kick_signal_, guest_mask_);
+  const RunSession session(handle_, doorbell_, kick_mask_);
   if (!session.status().ok()) return session.status();
   doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
   held_ = true;
