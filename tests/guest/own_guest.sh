@@ -12,7 +12,7 @@ trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAIL: $*" >&2; exit 1; }
 
 cp "$source_dir"/guest/example/* "$dir"
-cmake -S "$dir" -B "$dir/build" -DMUSTER="$source_dir" -DCMAKE_C_COMPILER="$compiler" \
+cmake -G Ninja -S "$dir" -B "$dir/build" -DMUSTER="$source_dir" -DCMAKE_C_COMPILER="$compiler" \
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS="--coverage -fsanitize=address -mavx2" >"$dir/log" ||
   { cat "$dir/log"; fail "configure"; }
 cmake --build "$dir/build" >"$dir/log" 2>&1 || { cat "$dir/log"; fail "build"; }
