@@ -49,6 +49,7 @@ demo
 user=54321
 as_user=(setpriv "--reuid=$user" "--regid=$user" --clear-groups)
 "${as_user[@]}" test -x "$repository/dev" || { echo "not tried as an ordinary user: $repository is out of reach"; exit 0; }
+"${as_user[@]}" unshare --map-root-user true || { echo "not tried as an ordinary user: user name spaces are not allowed here"; exit 0; }
 # What has been built is root's: the user's cmake finds nothing to do. The kernel has been fetched.
 home=$dir/home
 mkdir -p "$home/bin" "$home/cache/muster-nested"

@@ -106,8 +106,14 @@ def stop(arguments):
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        report(f"{message}. What to run comes after --: ./dev nested -- build/release/bin/muster doctor")
+        sys.exit(2)
+
+
 def parse():
-    parser = argparse.ArgumentParser(prog="nested", description=__doc__.splitlines()[0])
+    parser = Parser(prog="nested", description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
 
     def add(name, function):

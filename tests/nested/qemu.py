@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import subprocess
 
 import kernel
 from machine import Machine, die_with_parent, need
@@ -13,6 +14,17 @@ def allow_many_files():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     die_with_parent()
+
+
+def in_own_name_space():
+    """The command before virtiofsd's for an ordinary user: chroot takes a capability, which a user has
+    in a name space of his own."""
+    own = ["unshare", "--map-root-user"]
+    tried = subprocess.run([*own, "true"], stderr=subprocess.PIPE, text=True, check=False)
+    if tried.returncode != 0:
+        raise kernel.Unavailable(f"{tried.stderr.strip()}: who is not root needs a user name space here, "
+                                 "which chroots and many containers forbid. Run it as root")
+    return own
 
 
 def guest_memory_mib():
@@ -63,11 +75,9 @@ class Qemu(Machine):
             command = [need("virtiofsd", "qemu-system-common"), f"--fd={listener.fileno()}",
                        "-o", "source=/", "-o", "sandbox=chroot", "--rlimit-nofile=0"]
             if os.geteuid() != 0:
-                # chroot takes a capability, which a user has in a name space of his own.
                 preload = kernel.compiled("keep_groups.so",
                                           [kernel.HERE / "host" / "keep_groups.c"], "-shared", "-fPIC")
-                command = ["unshare", "--map-root-user",
-                           "env", f"LD_PRELOAD={preload}", *command]
+                command = [*in_own_name_space(), "env", f"LD_PRELOAD={preload}", *command]
             self.spawn(command, "virtiofsd.log", allow_many_files, pass_fds=(listener.fileno(),))
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(path)
