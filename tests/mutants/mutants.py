@@ -4,9 +4,10 @@
     mutants.py BUILD_DIRECTORY [NAME...]
 
 Each *.patch beside this file begins with lines `Breaks: what is promised`, `Target: an executable of
-the tests` and `Test: a Catch2 filter`. It is applied to a copy of the tree, the target is built and
-run with that filter, and has to fail; a run that does not end counts as failed too. Exit status 1
-where a mutant survives, does not apply or does not compile.
+the tests` and `Test: a Catch2 filter`. The target, built from a copy of the tree, has to pass with
+that filter. Then the patch is applied to the copy, and it has to fail; a run that does not end counts
+as failed too. Exit status 1 where a mutant survives, proves nothing, does not apply or does not
+compile.
 """
 
 import os
@@ -17,6 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 SECONDS = 90  # ends a hang, which is what many of these lead to
+SKIPPED = 77
 
 
 def header(patch):
@@ -30,9 +32,14 @@ def header(patch):
     return fields
 
 
+def touched(patch):
+    return [line.removeprefix("+++ b/") for line in patch.read_text().splitlines()
+            if line.startswith("+++ ")]
+
+
 def run(command, **options):
     return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, **options)
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **options)
 
 
 def copy_tree(tree):
@@ -50,35 +57,56 @@ def copy_tree(tree):
         target.chmod(source.stat().st_mode)
 
 
-def git_apply(tree, *words):
-    # Below a checkout git would take the paths for those of the checkout, and skip every one.
-    alone = dict(os.environ, GIT_CEILING_DIRECTORIES=str(tree.parent))
-    return run(["git", "apply", "--verbose", "--unidiff-zero", *words], cwd=tree, env=alone)
+def apply(tree, patch, *options):
+    # Within a repository git leaves out, and does not say so, what lies outside its own tree: the
+    # copy must not be seen as a part of the one it lies in.
+    return run(["git", "apply", "--unidiff-zero", *options, patch], cwd=tree,
+               env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)})
+
+
+def tried(build, fields):
+    """green, red, skipped or another word for how the test went, and its output."""
+    built = run(["cmake", "--build", build, "--target", fields["Target"]])
+    if built.returncode != 0:
+        return "does not compile", built.stdout[-3000:]
+    try:
+        tested = run([build / "tests" / fields["Target"], fields["Test"]], timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return "red (does not end)", ""
+    if tested.returncode == SKIPPED:
+        return "skipped", tested.stdout
+    if "No tests ran" in tested.stdout or "No test cases matched" in tested.stdout:
+        return "names no test", tested.stdout
+    return ("red" if tested.returncode != 0 else "green"), tested.stdout[-3000:]
 
 
 def verdict(tree, build, patch, fields):
-    applied = git_apply(tree, patch)
-    if applied.returncode != 0 or "Skipped" in applied.stdout:
+    how, output = tried(build, fields)
+    if how != "green":
+        return how if how == "skipped" else f"unbroken: {how}", output
+    before = {name: (tree / name).read_bytes() for name in touched(patch)}
+    applied = apply(tree, patch)
+    if applied.returncode != 0:
         return "does not apply", applied.stdout
     try:
-        built = run(["cmake", "--build", build, "--target", fields["Target"]])
-        if built.returncode != 0:
-            return "does not compile", built.stdout[-3000:]
-        try:
-            tested = run([build / "tests" / fields["Target"], fields["Test"]], timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            return "red (does not end)", ""
-        if tested.returncode == 77:
-            return "skipped", tested.stdout
-        if "No tests ran" in tested.stdout or "No test cases matched" in tested.stdout:
-            return "names no test", tested.stdout
-        return ("red" if tested.returncode != 0 else "SURVIVES"), tested.stdout[-3000:]
+        if all((tree / name).read_bytes() == content for name, content in before.items()):
+            return "changes nothing", applied.stdout
+        how, output = tried(build, fields)
+        return ("SURVIVES" if how == "green" else how), output
     finally:
-        git_apply(tree, "-R", patch).check_returncode()
+        for name, content in before.items():
+            (tree / name).write_bytes(content)
 
 
 def main():
     build_root = pathlib.Path(sys.argv[1]).resolve()
+    patches = sorted(HERE.glob("*.patch"))
+    if sys.argv[2:]:
+        unknown = set(sys.argv[2:]) - {patch.stem for patch in patches}
+        if unknown:
+            sys.exit(f"mutants: there is no {', '.join(sorted(unknown))}; there is: "
+                     + ", ".join(patch.stem for patch in patches))
+        patches = [patch for patch in patches if patch.stem in sys.argv[2:]]
     tree, build = build_root / "tree", build_root / "build"
     tree.mkdir(parents=True, exist_ok=True)
     copy_tree(tree)
@@ -86,19 +114,18 @@ def main():
                       "-DMUSTER_GUESTS=OFF"])
     if configured.returncode != 0:
         sys.exit(configured.stdout)
-    patches = sorted(HERE.glob("*.patch"))
-    if sys.argv[2:]:
-        patches = [patch for patch in patches if patch.stem in sys.argv[2:]]
-    bad = 0
+    counts = {"red": 0, "skipped": 0, "bad": 0}
     for patch in patches:
         fields = header(patch)
         how, output = verdict(tree, build, patch, fields)
         print(f"{how:20} {patch.stem:34} {fields['Breaks']}", flush=True)
-        if not how.startswith(("red", "skipped")):
-            bad += 1
-            print(output)
-    print(f"{len(patches) - bad} of {len(patches)} mutants turned a test red or were skipped")
-    return 1 if bad or not patches else 0
+        kind = how.split()[0] if how.startswith(("red", "skipped")) else "bad"
+        counts[kind] += 1
+        if kind == "bad":
+            print(output, flush=True)
+    print(f"{counts['red']} of {len(patches)} mutants turned a test red, "
+          f"{counts['skipped']} were skipped")
+    return 1 if counts["bad"] or not patches else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <chrono>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -164,6 +165,32 @@ TEST_CASE("giving back a parked vCPU does not wake it") {
   doorbell.Ring(kRequestStop);
   owner.join();
   CHECK(returns.load() == 1);
+}
+
+TEST_CASE("a ring of a parked vCPU that is borrowed wakes it once it is given back",
+          "[helper-wake]") {
+  uint8_t immediate_exit = 0;
+  Doorbell doorbell(&immediate_exit, kKick);
+  std::atomic<bool> parked{false}, rung{false};
+  std::thread owner([&] {
+    doorbell.Claim(gettid());
+    while ((doorbell.requests() & kRequestStop) == 0) {
+      if (doorbell.Take(kRequestMail) != 0) rung.store(true);
+      doorbell.Park([&] { parked.store(true); });
+    }
+    doorbell.Release();
+  });
+  while (!parked.load()) std::this_thread::yield();
+  while (doorbell.TryBorrow() == Execution::kBorrowed) std::this_thread::yield();  // it woke early
+  doorbell.Ring(kRequestMail);
+  doorbell.GiveBack();
+  // Ten seconds end what would be a wake that is lost: this ring is the only one.
+  for (int i = 0; i < 10'000 && !rung.load(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(rung.load());
+  doorbell.Ring(kRequestStop);
+  owner.join();
 }
 
 TEST_CASE("a second thread cannot claim a vCPU, one that is borrowed can be claimed after") {
