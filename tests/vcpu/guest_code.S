@@ -38,6 +38,7 @@ muster_snippets:
 #define INITIAL_COUNT 0x838
 #define DIVIDE 0x83e
 #define SELF_IPI 0x83f
+#define TSC_DEADLINE 0x6e0
 .macro ENABLE_APIC
     WRITE_MSR SVR, 0x1ff
 .endm
@@ -407,6 +408,32 @@ SNIPPET timer_wakes_hlt
     SAY 0x10, 1
     STOP
 END timer_wakes_hlt
+
+// Says whether CPUID.1:ECX[24] is set, and where it is wakes 20 times by the deadline.
+SNIPPET deadline_wakes_hlt
+    movl $1, %eax
+    cpuid
+    shrl $24, %ecx
+    andb $1, %cl
+    movb %cl, %al
+    outb %al, $0x11
+    testb %cl, %cl
+    jz 2f
+    WRITE_MSR LVT_TIMER, 0x40040
+    movw $20, %bp
+1:  rdtsc
+    addl $500000, %eax
+    adcl $0, %edx
+    movl $TSC_DEADLINE, %ecx
+    wrmsr
+    sti
+    hlt
+    cli
+    decw %bp
+    jnz 1b
+2:  SAY 0x10, 1
+    STOP
+END deadline_wakes_hlt
 
 SNIPPET timer_while_running
     WRITE_MSR DIVIDE, 0xb

@@ -10,7 +10,6 @@
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/capabilities.h>
-#include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/kvm/open_error.h>
 #include <muster/vcpu/kvm/system.h>
@@ -142,22 +141,6 @@ TEST_CASE("KVM_CAP_SYNC_REGS is needed for registers and events alike") {
   const absl::Status status = CheckCapabilities(
       [](int number) { return number == KVM_CAP_SYNC_REGS ? KVM_SYNC_X86_REGS : 0xff; });
   CHECK_THAT(status.ToString(), Contains("KVM_CAP_SYNC_REGS"));
-}
-
-TEST_CASE("KVM on VMX or SVM is known by its module, another is not") {
-  for (const char* module : {"kvm_intel", "kvm_amd"}) {
-    const TemporaryDirectory directory;
-    std::filesystem::create_directory(directory.path() / "kvm");
-    std::filesystem::create_directory(directory.path() / module);
-    const std::optional<HostTraits> traits = TraitsByModule(directory.path());
-    REQUIRE(traits.has_value());
-    CHECK(traits->exact_windows);
-    CHECK(traits->set_tpr_exits);
-    CHECK_FALSE(traits->tsc_deadline_exits);
-  }
-  const TemporaryDirectory directory;
-  std::filesystem::create_directory(directory.path() / "kvm_pvm");
-  CHECK_FALSE(TraitsByModule(directory.path()).has_value());
 }
 
 }  // namespace

@@ -1,45 +1,34 @@
-#include <optional>
-
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>
-#include <muster/vcpu/run/vm.h>
 
 #include "kvm_fixture.h"
 
 namespace muster::vcpu {
 namespace {
 
-TEST_CASE("the probe agrees with what is known of VMX and SVM") {
+TEST_CASE("a probe inside a VM finds what one in a VM of its own does, and leaves no memory") {
   TestGuest guest;  // the number of VMs does not return to 0
-  const auto probed = ProbeHost(KvmOrSkip());
-  INFO(probed.status().ToString());
-  REQUIRE(probed.ok());
-  if (const std::optional<HostTraits> known = TraitsByModule()) {
-    CHECK(probed->exact_windows == known->exact_windows);
-    CHECK(probed->set_tpr_exits == known->set_tpr_exits);
-    CHECK(probed->rdtsc_obeys_offset == known->rdtsc_obeys_offset);
-  }
-  const auto found = FindHostTraits(KvmOrSkip());
-  REQUIRE(found.ok());
-  CHECK(found->exact_windows == probed->exact_windows);
-  CHECK(found->set_tpr_exits == probed->set_tpr_exits);
-  CHECK(found->tsc_deadline_exits <= probed->tsc_deadline_exits);  // if in doubt, no
+  const absl::StatusOr<HostTraits> alone = ProbeHost(KvmOrSkip());
+  INFO(alone.status().ToString());
+  REQUIRE(alone.ok());
+  const absl::StatusOr<ProbedVm> inside = ProbeIn(KvmOrSkip(), guest.vm(), /*id=*/7);
+  INFO(inside.status().ToString());
+  REQUIRE(inside.ok());
+  HostTraits expected = *alone;
+  expected.rdtsc_obeys_offset = false;
+  CHECK(inside->traits == expected);
+  // Its slot is free again, and another vCPU can do the same.
+  const absl::StatusOr<ProbedVm> again = ProbeIn(KvmOrSkip(), guest.vm(), /*id=*/8);
+  REQUIRE(again.ok());
+  CHECK(again->traits == expected);
+  // The vCPU that it left has the TSC of the others.
+  CHECK(*inside->vcpu.GetTscOffset() == *guest.vcpu().GetTscOffset());
 }
 
-TEST_CASE("TSC-deadline mode is refused where nothing says that its MSR exits") {
-  struct : Clock {
-    uint64_t NowNs() override { return 0; }
-    void Arm(int, uint64_t) override {}
-  } clock;
-  VmConfig config;
-  config.tsc_deadline = true;
-  for (const std::optional<HostTraits>& traits :
-       {std::optional<HostTraits>(), std::optional(HostTraits{.exact_windows = true})}) {
-    config.traits = traits;
-    const absl::Status status = Vm::Create(KvmOrSkip(), config, clock).status();
-    CHECK(status.code() == absl::StatusCode::kInvalidArgument);
-  }
+TEST_CASE("a probe in a VM that has a vCPU of that number fails with its name") {
+  TestGuest guest;
+  CHECK_FALSE(ProbeIn(KvmOrSkip(), guest.vm(), guest.vcpu().id()).ok());
 }
 
 TEST_CASE("the probe says the same twice") {

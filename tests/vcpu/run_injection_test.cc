@@ -1,8 +1,10 @@
-// Which vector goes in, and when: on real KVM, once with the run loop told that this KVM's
-// interrupt windows are exact and that lowering CR8 exits, where that is so, and once that nothing
-// is known of it: both ways are run on a KVM that has them.
+// Which vector goes in, and when: on real KVM, each way that the run loop has of finding out,
+// wherever it ends well: as this KVM is, as if nothing were known of it, and as if it did all that
+// some KVM does.
 
 #include <cstring>
+#include <optional>
+#include <sys/resource.h>
 
 #include <catch2/catch.hpp>
 
@@ -23,6 +25,14 @@ std::vector<VmConfig> Ways() {
   // What is right everywhere, for want of knowing better.
   VmConfig by_default{.x2apic = true, .traits = HostTraits{}};
   return {as_probed, by_default};
+}
+
+// What a KVM is wrongly said to do makes interrupts late, up to the guest's next exit, and no more.
+std::vector<VmConfig> WaysAndClaims() {
+  std::vector<VmConfig> ways = Ways();
+  ways.push_back({.x2apic = true, .traits = HostTraits{.exact_windows = true}});
+  ways.push_back({.x2apic = true, .traits = HostTraits{.set_tpr_exits = true}});
+  return ways;
 }
 
 TEST_CASE("a vector is taken after the shadow of STI, not in it") {
@@ -71,7 +81,7 @@ TEST_CASE("of two that wait the higher is taken first, the other after its EOI")
 }
 
 TEST_CASE("TPR holds a vector back until it is lowered") {
-  for (const VmConfig& way : Ways()) {
+  for (const VmConfig& way : WaysAndClaims()) {
     TestVm t(1, way);
     t.Load(TestVm::kBspCode, MUSTER_SNIPPET(masked_by_tpr));
     t.Load(0x2000, MUSTER_SNIPPET(handler_41));
@@ -102,7 +112,7 @@ StartState LongMode(TestVm& t, uint8_t vector, uint64_t handler) {
 }
 
 TEST_CASE("a vector that CR8 masks is taken when the guest lowers CR8, which may not exit") {
-  for (const VmConfig& way : Ways()) {
+  for (const VmConfig& way : WaysAndClaims()) {
     TestVm t(1, way);
     t.Load(TestVm::kBspCode, MUSTER_SNIPPET(lower_cr8));
     t.Load(0x2000, MUSTER_SNIPPET(handler_long));
@@ -123,14 +133,51 @@ TEST_CASE("the APIC timer wakes a halted CPU") {
   CHECK(t.ram()[0x500] == 20);
 }
 
+TEST_CASE("TSC-deadline mode is offered where its MSR exits, and wakes a halted CPU") {
+  HostTraits host = *ProbeHost(KvmOrSkip());
+  const auto run = [](const std::optional<HostTraits>& traits) {
+    TestVm t(1, {.x2apic = true, .tsc_deadline = true, .traits = traits});
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(deadline_wakes_hlt));
+    t.Load(0x2000, MUSTER_SNIPPET(handler_counts));
+    t.SetIvt(0x40, 0x2000);
+    t.Start();
+    t.AwaitWrites(0x10, 1);
+    const bool offered = t.Writes(0x11)[0].value == 1;
+    CHECK(t.ram()[0x500] == (offered ? 20 : 0));
+    return offered;
+  };
+  CHECK(run(std::nullopt) == host.tsc_deadline_exits);
+  CHECK(run(host) == host.tsc_deadline_exits);
+  host.tsc_deadline_exits = false;
+  CHECK_FALSE(run(host));
+}
+
+TEST_CASE(
+    "a VM with as many vCPUs as KVM takes has no room for a probe, and finds out all the same") {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  TestVm t(KvmOrSkip().max_vcpus(), {.x2apic = true, .tsc_deadline = true});
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(deadline_wakes_hlt));
+  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  const Exit exit = t.vm().vcpu(0).Run();
+  const auto* port = std::get_if<PortExit>(&exit);
+  REQUIRE(port != nullptr);
+  REQUIRE(port->port == 0x11);
+  CHECK(port->data[0] == (ProbeHost(KvmOrSkip())->tsc_deadline_exits ? 1 : 0));
+}
+
 TEST_CASE("the periodic APIC timer interrupts a CPU that never exits") {
-  TestVm t(1);
-  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(timer_while_running));
-  t.Load(0x2000, MUSTER_SNIPPET(handler_counts));
-  t.SetIvt(0x40, 0x2000);
-  t.Start();
-  t.AwaitWrites(0x10, 1);
-  CHECK(t.ram()[0x500] >= 10);
+  for (const VmConfig& way : WaysAndClaims()) {
+    TestVm t(1, way);
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(timer_while_running));
+    t.Load(0x2000, MUSTER_SNIPPET(handler_counts));
+    t.SetIvt(0x40, 0x2000);
+    t.Start();
+    t.AwaitWrites(0x10, 1);
+    CHECK(t.ram()[0x500] >= 10);
+  }
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <absl/status/statusor.h>
-#include <optional>
-#include <string>
 
 #include <muster/vcpu/kvm/system.h>
+#include <muster/vcpu/kvm/vcpu_handle.h>
+#include <muster/vcpu/kvm/vm_handle.h>
 
 namespace muster::vcpu {
 
@@ -24,17 +24,22 @@ struct HostTraits {
   bool operator==(const HostTraits&) const = default;
 };
 
-// What can be told without running anything: KVM on VMX or SVM, known by its module's directory
-// under `modules`, has exact windows and CR8 exits. tsc_deadline_exits stays false there, for it
-// depends on the kernel and the processor. nullopt for any other KVM. Microseconds.
-std::optional<HostTraits> TraitsByModule(const std::string& modules = "/sys/module");
-
 // Finds out by running a few instructions in a VM of its own, which closes before this returns.
-// About a millisecond where KVM emulates instructions, tens where it is nested. Call it while
-// another VM exists: some nested KVMs do not survive a number of VMs that returns to 0 often.
+// A millisecond where KVM emulates instructions, 40 where it is nested, most of them for the VM.
+// Call it while another VM exists: some nested KVMs do not survive a number of VMs that returns to
+// 0 often.
 absl::StatusOr<HostTraits> ProbeHost(const System& system);
 
-// The first of the two that answers.
-absl::StatusOr<HostTraits> FindHostTraits(const System& system);
+// What ProbeIn found, and the vCPU that it has left behind: KVM cannot take one out of a VM.
+struct ProbedVm {
+  HostTraits traits;
+  VcpuHandle vcpu;
+};
+
+// The same inside `vm`, whose vCPUs may be running, on one more vCPU of number `id`; for the time
+// there is memory at kProbeAddress. Half a millisecond where KVM emulates instructions, 4 where it
+// is nested. rdtsc_obeys_offset stays false: a vCPU whose TSC is apart from the others' costs a
+// guest the stability of KVM's clock. Whoever moves theirs has to move this one's with them.
+absl::StatusOr<ProbedVm> ProbeIn(const System& system, const VmHandle& vm, int id);
 
 }  // namespace muster::vcpu

@@ -14,6 +14,9 @@ inline constexpr uint64_t kPageSize = 4096;
 inline constexpr uint64_t kHoleBegin = 0xfec00000;
 inline constexpr uint64_t kHoleEnd = 0xff000000;
 
+// In the hole, below KVM's own pages: where a probe has its four for a few milliseconds.
+inline constexpr uint64_t kProbeAddress = kHoleEnd - 8 * kPageSize;
+
 // Which host memory stands behind which guest-physical address. Pure.
 class MemoryMap {
  public:

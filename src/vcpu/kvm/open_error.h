@@ -13,8 +13,8 @@ absl::Status OpenError(const std::string& path, int error);
 
 // The two below make the why and the mend of OpenError, in the same form.
 
-// Of a device that is not there: by the text of /proc/cpuinfo, and by the directories of KVM's vendor
-// modules (kvm_intel, kvm_amd, kvm_...) under `modules`.
+// Of a device that is not there: by the text of /proc/cpuinfo, and by the directories of KVM's
+// vendor modules (kvm_intel, kvm_amd, kvm_...) under `modules`.
 std::string WhyAbsent(const std::string& cpuinfo, const std::string& modules = "/sys/module");
 
 // Of a device of that mode which denies read and write.

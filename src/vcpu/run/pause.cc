@@ -14,30 +14,31 @@ using rendezvous::Runs;
 struct Pause::State {
   VmCore& vm;
   rendezvous::Standstill standstill;
+  bool tsc_obeys;                     // HostTraits::rdtsc_obeys_offset
   uint64_t host_tsc;                  // when the pause began
   absl::StatusOr<uint64_t> kvmclock;  // at that time
 };
 
 absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
+  const bool tsc_obeys = RdtscObeysOffset();  // which may take its time, once
   const uint64_t deadline = timeout_ns == sync::kNever ? sync::kNever : sync::Now() + timeout_ns;
   absl::StatusOr<rendezvous::Standstill> standstill =
       rendezvous_.Stop(rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), deadline);
   if (!standstill.ok()) return standstill.status();
   clock_.Hold();
   return vcpu::Pause(std::make_unique<vcpu::Pause::State>(
-      vcpu::Pause::State{*this, *std::move(standstill), __rdtsc(), handle_.GetClock()}));
+      vcpu::Pause::State{*this, *std::move(standstill), tsc_obeys, __rdtsc(), handle_.GetClock()}));
 }
 
-absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, uint64_t host_tsc,
-                                  const absl::StatusOr<uint64_t>& kvmclock) {
+absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys,
+                                  uint64_t host_tsc, const absl::StatusOr<uint64_t>& kvmclock) {
   absl::Status status = kvmclock.status();
   if (status.ok()) status = handle_.SetClock(*kvmclock);
-  const bool tsc = traits().rdtsc_obeys_offset;
   // All by the same amount, so that the vCPUs' counters stay equal.
-  const uint64_t passed = __rdtsc() - host_tsc;
+  const uint64_t passed = tsc_obeys ? __rdtsc() - host_tsc : 0;
   sync::Mutex mutex;
   const auto go_on = [&](int cpu) {
-    const absl::Status each = core(cpu).GoOnAfterPause(tsc ? passed : 0);
+    const absl::Status each = core(cpu).GoOnAfterPause(passed);
     sync::MutexLock lock(mutex);
     status.Update(each);
   };
@@ -48,6 +49,7 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, uint64_t h
                                                     .runs = Runs::kAnywhere,
                                                     .name = "resume"});
   status.Update(outcome.status());
+  if (passed != 0) status.Update(MoveProber(-static_cast<int64_t>(passed)));
   clock_.Continue();
   return status;
 }
@@ -82,7 +84,8 @@ rendezvous::CpuSet Pause::standing() const {
 absl::Status Pause::Resume() {
   if (state_ == nullptr) return absl::OkStatus();
   const std::unique_ptr<State> state = std::move(state_);
-  return state->vm.ResumeClocks(state->standstill, state->host_tsc, state->kvmclock);
+  return state->vm.ResumeClocks(state->standstill, state->tsc_obeys, state->host_tsc,
+                                state->kvmclock);
   // The standstill ends with `state`.
 }
 

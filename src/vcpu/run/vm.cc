@@ -23,10 +23,6 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
         "kick signal {}: must be one that can be blocked, and not a real-time one, which queue",
         config.kick_signal));
   }
-  if (config.tsc_deadline && !(config.traits && config.traits->tsc_deadline_exits)) {
-    return absl::InvalidArgumentError(
-        "TSC-deadline mode: only where VmConfig::traits says that its MSR exits");
-  }
   if (config.ioapic.pins < 1 || config.ioapic.pins > apic::kMaxIoApicPins) {
     return absl::InvalidArgumentError(fmt::format("an I/O APIC with {} pins: 1 to {} are possible",
                                                   config.ioapic.pins, apic::kMaxIoApicPins));

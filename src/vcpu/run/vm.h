@@ -45,10 +45,12 @@ struct VmConfig {
   // Its page is FEC00000.
   apic::IoApicConfig ioapic = {};
 
-  // Offers the guest the timer's TSC-deadline mode; only with `traits` whose tsc_deadline_exits.
+  // Offers the guest the timer's TSC-deadline mode, where HostTraits::tsc_deadline_exits.
   bool tsc_deadline = false;
 
-  // What this KVM does. Without a value, it is found out when the run loop first needs to know.
+  // What this KVM does. Without a value, it is found out when there is a need to know, as for
+  // tsc_deadline there is at once. A wrong value costs time: interrupts that come late, where it
+  // claims what KVM does not do.
   std::optional<HostTraits> traits = std::nullopt;
 
   size_t trace_events = 0;  // per vCPU; 0: no event is recorded

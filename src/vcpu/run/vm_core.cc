@@ -43,7 +43,7 @@ absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
   if (!handle.ok()) return handle;
   const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
-                                                            .tsc_deadline = config_.tsc_deadline});
+                                                            .tsc_deadline = OffersTscDeadline()});
   *signature = Signature(cpuid);
   if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
   return handle;
@@ -66,12 +66,12 @@ absl::Status VmCore::AddVcpus() {
         .id = static_cast<uint32_t>(cpu),
         .bootstrap = cpu == 0,
         .x2apic = true,
-        .tsc_deadline = config_.tsc_deadline,
+        .tsc_deadline = OffersTscDeadline(),
         .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
     cores_.push_back(
         std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_));
     vcpus_.emplace_back(*cores_.back());
-    if (config_.tsc_deadline) {
+    if (OffersTscDeadline()) {
       if (const absl::Status status = cores_.back()->ReadTsc(); !status.ok()) return status;
     }
     cores_.back()->AsFirmwareLeaves(x2apic());
@@ -80,20 +80,45 @@ absl::Status VmCore::AddVcpus() {
   return absl::OkStatus();
 }
 
+// ---- what this KVM does -------------------------------------------------------------------------
+
 const HostTraits& VmCore::traits() {
   // Acquire: what it points to was written before the release below.
   if (const HostTraits* known = traits_.Load(std::memory_order_acquire)) return *known;
   sync::MutexLock lock(traits_mutex_);
   if (!probed_) {
-    probed_ = config_.traits;
-    if (!probed_) {
-      const absl::StatusOr<HostTraits> found = FindHostTraits(system_);
-      // The defaults are right everywhere, if slow.
-      probed_ = found.ok() ? *found : HostTraits{};
-    }
+    probed_ = config_.traits ? *config_.traits : FindTraits();
     traits_.Store(&*probed_, std::memory_order_release);
   }
   return *probed_;
+}
+
+HostTraits VmCore::FindTraits() {
+  if (cpus() < system_.max_vcpus()) {
+    if (absl::StatusOr<ProbedVm> here = ProbeIn(system_, handle_, cpus()); here.ok()) {
+      prober_ = std::move(here->vcpu);
+      return here->traits;
+    }
+  }
+  // Without an answer the defaults, right everywhere, if slow.
+  return ProbeHost(system_).value_or(HostTraits{});
+}
+
+bool VmCore::RdtscObeysOffset() {
+  if (config_.traits) return config_.traits->rdtsc_obeys_offset;
+  sync::MutexLock lock(traits_mutex_);
+  if (!rdtsc_obeys_offset_) {
+    rdtsc_obeys_offset_ = ProbeHost(system_).value_or(HostTraits{}).rdtsc_obeys_offset;
+  }
+  return *rdtsc_obeys_offset_;
+}
+
+absl::Status VmCore::MoveProber(int64_t ticks) {
+  sync::MutexLock lock(traits_mutex_);
+  if (!prober_) return absl::OkStatus();
+  const absl::StatusOr<int64_t> offset = prober_->GetTscOffset();
+  if (!offset.ok()) return offset.status();
+  return prober_->SetTscOffset(*offset + ticks);
 }
 
 // ---- who is awake -------------------------------------------------------------------------------

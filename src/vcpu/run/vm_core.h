@@ -39,15 +39,16 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   MemorySlots& memory() { return memory_; }
   rendezvous::Rendezvous& rendezvous() { return rendezvous_; }
 
-  // What this KVM does, found out when the first vCPU asks.
+  // What this KVM does, found out when somebody first asks; rdtsc_obeys_offset is RdtscObeysOffset.
   const HostTraits& traits() ABSL_LOCKS_EXCLUDED(traits_mutex_);
+  bool RdtscObeysOffset() ABSL_LOCKS_EXCLUDED(traits_mutex_);
 
   // By the owner of vCPU `source`, or kOutside.
   absl::Status SetLine(int source, unsigned pin, bool asserted);
 
   void Stop();
   absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
-  absl::Status ResumeClocks(rendezvous::Standstill& standstill, uint64_t host_tsc,
+  absl::Status ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys, uint64_t host_tsc,
                             const absl::StatusOr<uint64_t>& kvmclock);
   bool CanNeverRunAgain();
   std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
@@ -80,6 +81,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
                     absl::FunctionRef<void(int cpu)> function);
   absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
+  bool OffersTscDeadline() { return config_.tsc_deadline && traits().tsc_deadline_exits; }
+  HostTraits FindTraits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(traits_mutex_);
+  absl::Status MoveProber(int64_t ticks) ABSL_LOCKS_EXCLUDED(traits_mutex_);
   // Records a message in the ring of the vCPU that sends it, or in the outside's.
   void TracePost(const Origin& origin, int cpu, uint64_t vector) ABSL_LOCKS_EXCLUDED(trace_mutex_);
   // Inspects those of `cpus` whose thread is asleep or outside Run, and removes them.
@@ -104,6 +108,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   sync::Atomic<const HostTraits*> traits_{nullptr};
   sync::Mutex traits_mutex_;
   std::optional<HostTraits> probed_ ABSL_GUARDED_BY(traits_mutex_);
+  std::optional<VcpuHandle> prober_ ABSL_GUARDED_BY(traits_mutex_);  // see ProbeIn
+  std::optional<bool> rdtsc_obeys_offset_ ABSL_GUARDED_BY(traits_mutex_);
 };
 
 }  // namespace muster::vcpu

@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vmm/load/mp_table.h>
@@ -49,11 +48,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.trace_events = config.trace_events;
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
-  // Without an answer the Vm takes the safe defaults.
-  if (const auto traits = vcpu::FindHostTraits(system); traits.ok()) {
-    vm_config.traits = *traits;
-    vm_config.tsc_deadline = traits->tsc_deadline_exits;
-  }
+  vm_config.tsc_deadline = true;
   auto vm = vcpu::Vm::Create(system, vm_config, machine->timer_);
   if (!vm.ok()) return vm.status();
   machine->vm_ = *std::move(vm);

@@ -53,14 +53,8 @@ void LookAtTraits(const vcpu::System& system, std::vector<Finding>& findings) {
                       exact ? "exact" : "batched: found by single steps", ""});
   findings.push_back({"set-tpr", Verdict::kNote, "lowering CR8 exits",
                       traits->set_tpr_exits ? "yes" : "no: looked at now and then", ""});
-  const char* offered = "yes";
-  if (!traits->tsc_deadline_exits) {
-    offered = "no: its MSR does not exit";
-  } else if (const auto known = vcpu::TraitsByModule(); known && !known->tsc_deadline_exits) {
-    offered = "no: its MSR exits, but runs do not probe this KVM";
-  }
-  findings.push_back(
-      {"tsc-deadline", Verdict::kNote, "TSC-deadline mode is offered to guests", offered, ""});
+  findings.push_back({"tsc-deadline", Verdict::kNote, "TSC-deadline mode is offered to guests",
+                      traits->tsc_deadline_exits ? "yes" : "no: its MSR does not exit", ""});
 }
 
 }  // namespace
