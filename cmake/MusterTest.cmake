@@ -6,9 +6,10 @@
 # A Catch2 executable; each TEST_CASE becomes a CTest test of its own, "NAME: test case". Catch2's
 # own catch_discover_tests cannot pass on more than one label.
 #
-# muster_add_command_test(NAME [HERE_ONLY] COMMAND ... [LABELS ...] [TIMEOUT seconds])
+# muster_add_command_test(NAME [HERE_ONLY] COMMAND ... [TWIN ...] [LABELS ...] [TIMEOUT seconds])
 #
-# A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time.
+# A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time. TWIN:
+# what follows the program in the twin's command, where it is less than here.
 #
 # The timeout ends a hang; it is no expectation of speed.
 #
@@ -93,7 +94,7 @@ function(muster_add_test name)
 endfunction()
 
 function(muster_add_command_test name)
-  cmake_parse_arguments(arg "HERE_ONLY" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "HERE_ONLY" "TIMEOUT" "COMMAND;TWIN;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -102,6 +103,9 @@ function(muster_add_command_test name)
   cmake_language(EVAL CODE "set_tests_properties([==[${name}]==] PROPERTIES ${here})")
   if(nested AND NOT arg_HERE_ONLY)
     list(POP_FRONT arg_COMMAND program)
+    if(arg_TWIN)
+      set(arg_COMMAND ${arg_TWIN})
+    endif()
     if(TARGET ${program})
       set(program $<TARGET_FILE:${program}>)
     endif()

@@ -2,6 +2,7 @@
 
 #include "runtime/apic.h"
 #include "runtime/console.h"
+#include "runtime/gate.h"
 #include "runtime/ipi.h"
 #include "runtime/irq.h"
 #include "runtime/platform.h"
@@ -50,18 +51,20 @@ static void Serve(struct Cpu* cpu) {
 void Join(uint32_t cpu) {
   struct Cpu* self = ThisCpu();
   const atomic_uint* work = &cpus[cpu].work;
+  const struct Wait wait = {(uint64_t)work, kNoWork,       (uint64_t)__builtin_return_address(0),
+                            kWaitEqual,     sizeof(*work), 1};
   DisableInterrupts();
   while (atomic_load(work) != kNoWork) {
     if (atomic_load(&self->work) == kWorkPosted) {
       EnableInterrupts();
       Serve(self);
     } else {
-      DeclareWait(self->number, work, kNoWork);
+      DeclareWait(&wait);
       EnableInterruptsAndHalt();
     }
     DisableInterrupts();
   }
-  DeclareWait(self->number, NULL, 0);
+  DeclareWait(NULL);
   EnableInterrupts();
 }
 
@@ -128,6 +131,7 @@ static _Noreturn void BootCpu(struct Cpu* cpu, uint32_t magic, uint32_t informat
   BuildInterruptTable();
   InitConsole();
   InitPlatform(magic, information);
+  InitGates();
   if (CommandLineHas("console=e9")) UseDebugConsole();
   if (cpu->number != 0) Fail("the boot CPU's APIC id is %u; the runtime wants 0", cpu->number);
 

@@ -9,6 +9,7 @@
 #include "runtime/apic.h"
 #include "runtime/console.h"
 #include "runtime/cpu.h"
+#include "runtime/gate.h"
 #include "runtime/ioapic.h"
 #include "runtime/ipi.h"
 #include "runtime/irq.h"

@@ -1,38 +1,36 @@
 #include "runtime/wait.h"
 
+#include <stddef.h>
+
 #include "runtime/ipi.h"
 #include "runtime/irq.h"
 #include "runtime/percpu.h"
 #include "runtime/x86.h"
 
-enum { kRoundsBeforeDeclaring = 4096 };
-
-__attribute__((weak)) void DeclareWait(uint32_t cpu, const atomic_uint* address, uint32_t wanted) {
-  (void)cpu, (void)address, (void)wanted;
-}
-
 void HaltUntil(const atomic_uint* word, uint32_t wanted) {
   DisableInterrupts();
   if (atomic_load(word) != wanted) {
-    DeclareWait(CpuNumber(), word, wanted);
+    const struct Wait wait = {(uint64_t)word, wanted,        (uint64_t)__builtin_return_address(0),
+                              kWaitEqual,     sizeof(*word), 1};
     do {
+      DeclareWait(&wait);  // anew each time: a handler that spun has withdrawn its own
       EnableInterruptsAndHalt();
       DisableInterrupts();
     } while (atomic_load(word) != wanted);
-    DeclareWait(CpuNumber(), NULL, 0);
+    DeclareWait(NULL);
   }
   EnableInterrupts();
 }
 
 void Wake(uint32_t cpu) { SendFixed(cpu, kWakeVector); }
 
+void SpinRound(struct Spin* spin) {
+  Pause();
+  if (++spin->rounds % kRoundsBeforeDeclaring == 0) DeclareWait(&spin->wait);
+}
+
 void SpinUntil(const atomic_uint* word, uint32_t wanted) {
-  uint32_t rounds = 0;
-  while (atomic_load(word) != wanted) {
-    Pause();
-    if (++rounds == kRoundsBeforeDeclaring) DeclareWait(CpuNumber(), word, wanted);
-  }
-  if (rounds >= kRoundsBeforeDeclaring) DeclareWait(CpuNumber(), NULL, 0);
+  SPIN_UNTIL(atomic_load(word) == wanted, word, kWaitEqual, wanted);
 }
 
 void Lock(struct SpinLock* lock) {

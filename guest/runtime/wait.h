@@ -2,7 +2,10 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "runtime/x86.h"
 
 // Sleeps until *word == wanted. Whoever stores that value calls Wake(this CPU) after it. To be
 // called with interrupts on.
@@ -22,6 +25,41 @@ struct SpinLock {
 void Lock(struct SpinLock* lock);
 void Unlock(struct SpinLock* lock);
 
-// Called when a wait has lasted long, with what `cpu` waits for, and again with a null address
-// when such a wait is over. Does nothing, unless the guest defines a function of this name.
-void DeclareWait(uint32_t cpu, const atomic_uint* address, uint32_t wanted);
+// What a CPU waits for, as a script's run sees it.
+enum WaitRelation { kWaitEqual, kWaitAtLeast, kWaitDiffers, kWaitBitsClear };
+
+struct Wait {
+  uint64_t address;
+  uint64_t wanted;
+  uint64_t site;      // the code that waits
+  uint32_t relation;  // enum WaitRelation, between the word and `wanted`
+  uint16_t size;      // of the word, in bytes
+  uint16_t halts;     // not 0: asleep, and not spinning
+};
+
+// Tells a script's run of a wait that has lasted; null: it is over. A spin says so again and again.
+void DeclareWait(const struct Wait* wait);
+
+// Spins until `condition`, which depends on *word. For those who look on, the wait is for *word to
+// be `wanted`, or to have another relation to it.
+#define SPIN_UNTIL(condition, word, relation, wanted)                               \
+  for (struct Spin spin_ = {{(uint64_t)(word), (wanted), CodeAddress(), (relation), \
+                             sizeof(*(word)), 0},                                   \
+                            0};                                                     \
+       !(condition) || EndSpin(&spin_); SpinRound(&spin_)) {                        \
+  }
+
+// Of the macro.
+struct Spin {
+  struct Wait wait;
+  uint32_t rounds;
+};
+
+enum { kRoundsBeforeDeclaring = 256 };
+
+void SpinRound(struct Spin* spin);
+
+static inline bool EndSpin(const struct Spin* spin) {
+  if (spin->rounds >= kRoundsBeforeDeclaring) DeclareWait(0);
+  return false;
+}

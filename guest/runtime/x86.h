@@ -19,6 +19,23 @@ static inline void WritePort16(uint16_t port, uint16_t value) {
   asm volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+static inline void WritePort32(uint16_t port, uint32_t value) {
+  asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline uint32_t ReadPort32(uint16_t port) {
+  uint32_t value;
+  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+  return value;
+}
+
+// Where this code is.
+static inline __attribute__((always_inline)) uint64_t CodeAddress(void) {
+  uint64_t address;
+  asm("lea (%%rip), %0" : "=r"(address));
+  return address;
+}
+
 static inline uint8_t ReadPort8(uint16_t port) {
   uint8_t value;
   asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");

@@ -64,6 +64,7 @@ Inspection VcpuCore::Inspect() {
   mailbox_.Peek([&i](uint8_t vector) { i.mailbox.push_back(vector); });
   i.nmi_pending = nmi_pending_ || (doorbell_.requests() & kRequestNmi) != 0;
   i.deliverable = CanTakeInterrupt();
+  i.timer_vector = lapic_.lvt(apic::LapicReg::kLvtTimer).Get<apic::Lvt::Vector>();
   if (armed_ != Clock::kNever) i.timer_deadline_ns = armed_;
   i.last_events = ring_.Snapshot(kLastEvents);
   i.counters = counters_;

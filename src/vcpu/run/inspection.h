@@ -31,6 +31,7 @@ struct Inspection {
   bool nmi_pending = false;
   bool deliverable = false;                   // the guest could take an interrupt or NMI now
   std::optional<uint64_t> timer_deadline_ns;  // by Clock
+  uint8_t timer_vector = 0;                   // of LVT timer
   Counters counters;
   std::vector<Event> last_events;  // oldest first; at most kLastEvents
 };

@@ -6,6 +6,7 @@
 #include <muster/vmm/cli/list_command.h>
 #include <muster/vmm/cli/options.h>
 #include <muster/vmm/cli/run_command.h>
+#include <muster/vmm/cli/stress_command.h>
 
 namespace {
 
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   if (const auto* run = std::get_if<RunOptions>(&options)) return RunCommand(*run);
   if (std::holds_alternative<ListOptions>(options)) return ListCommand();
   if (const auto* doctor = std::get_if<DoctorOptions>(&options)) return DoctorCommand(*doctor);
+  if (const auto* stress = std::get_if<StressOptions>(&options)) return StressCommand(*stress);
   const auto& text = std::get<PrintAndExit>(options);
   std::fputs(text.to_stdout.c_str(), stdout);
   std::fputs(text.to_stderr.c_str(), stderr);

@@ -14,6 +14,8 @@ namespace muster::vmm {
 namespace {
 
 constexpr int kMostCpus = 1024;
+constexpr int kMostRuns = 1'000'000;
+constexpr int kRunsOfSuite = 10;
 
 constexpr const char* kExamples = R"(Examples:
   muster run hello --cpus 4 --stats           an installed guest, and what its CPUs did
@@ -23,7 +25,15 @@ constexpr const char* kExamples = R"(Examples:
 Only the guest's output goes to stdout. Ctrl-C ends a run, Ctrl-\ prints a report and goes on.
 Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
   2 usage, 4 image, 6 no usable KVM, 8 guest crash, 10 no CPU can ever run again, 12 timeout,
-  14 host failure, 130 Ctrl-C.)";
+  14 host failure, 16 a stress run not as due, 130 Ctrl-C.)";
+
+constexpr const char* kStressExamples = R"(Examples:
+  muster stress --suite                       every scenario, 10 runs of each variant
+  muster stress --suite rv-exit-reset --runs 1
+  muster stress ./build/guests/mine --script mine.script --signature mine.signature
+
+A run ends failed (its signature was seen), survived, or prevented (a wait of the guest's own made
+the interleaving unreachable). Exit status: 0 where all ended as due, else 16.)";
 
 // Has CLI11 name the option and this say what is wrong.
 template <typename Parse, typename Value>
@@ -75,6 +85,16 @@ absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
 std::string JoinWords(std::string text, const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
+}
+
+absl::StatusOr<int> ParseRuns(const std::string& text) {
+  int runs = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), runs);
+  if (error != std::errc() || end != text.data() + text.size() || runs < 1 || runs > kMostRuns) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostRuns));
+  }
+  return runs;
 }
 
 PrintAndExit Refuse(const std::string& what) {
@@ -165,12 +185,38 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   doctor_command->footer("Exit status: 0 where guests can run, else 6.");
   doctor_command->add_flag("--json", doctor.json, "as JSON, on stdout");
 
+  StressOptions stress;
+  CLI::App* stress_command = app.add_subcommand(
+      "stress", "force interleavings of a guest's CPUs, and say how each run ended");
+  stress_command->footer(kStressExamples);
+  std::vector<std::string> stress_words;
+  stress_command->add_option("WHAT", stress_words,
+                             "with --suite scenarios, ID or ID/VARIANT; else the image");
+  stress_command->add_flag("--suite", stress.suite, "the scenarios that come with muster");
+  CLI::Option* script_option =
+      stress_command->add_option("--script", stress.script, "who is held until who has come where")
+          ->type_name("FILE")
+          ->check(FileName());
+  CLI::Option* signature_option =
+      stress_command->add_option("--signature", stress.signature, "how the harm looks")
+          ->type_name("FILE")
+          ->check(FileName());
+  std::string runs, stress_timeout;
+  CLI::Option* runs_option = stress_command->add_option("--runs", runs, "of each variant")
+                                 ->type_name("N")
+                                 ->check(Quantity(ParseRuns, stress.runs));
+  stress_command->add_option("--timeout", stress_timeout, "of a run; 60s unless told")
+      ->type_name("TIME")
+      ->check(Quantity(ParseDuration, stress.timeout_ns));
+  stress_command->add_option("--json", stress.json, "write an object for each id and variant")
+      ->type_name("FILE");
+
   std::reverse(own.begin(), own.end());  // as CLI11 wants it
   try {
     app.parse(own);
   } catch (const CLI::CallForHelp& call) {
     const CLI::App* about = &app;
-    for (const CLI::App* command : {run_command, doctor_command}) {
+    for (const CLI::App* command : {run_command, stress_command, doctor_command}) {
       if (*command) about = command;
     }
     return PrintAndExit{0, about->help(), ""};
@@ -180,7 +226,24 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     return Refuse(error.what());
   }
 
-  if (app.get_subcommands().empty()) return Refuse("a command is needed: run, list or doctor");
+  if (app.get_subcommands().empty()) {
+    return Refuse("a command is needed: run, stress, list or doctor");
+  }
+  if (*stress_command) {
+    if (has_words) return Refuse("stress takes no words after --");
+    if (stress.suite) {
+      if (*script_option || *signature_option) {
+        return Refuse("--suite has scripts and signatures of its own: leave them out");
+      }
+      stress.names = stress_words;
+      if (!*runs_option) stress.runs = kRunsOfSuite;
+      return stress;
+    }
+    if (stress_words.size() != 1) return Refuse("stress takes --suite, or one IMAGE");
+    if (!*script_option) return Refuse("stress IMAGE needs --script FILE");
+    stress.image = stress_words.front();
+    return stress;
+  }
   if (*list_command) {
     if (has_words) return Refuse("list takes no words after --");
     return ListOptions{};

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace muster::vmm {
 
@@ -26,13 +27,22 @@ struct DoctorOptions {
   bool json = false;
 };
 
+struct StressOptions {
+  bool suite = false;
+  std::vector<std::string> names;        // ID or ID/VARIANT; none: the whole suite
+  std::string image, script, signature;  // without suite; signature "": none
+  int runs = 1;
+  uint64_t timeout_ns = 60'000'000'000;  // of a run
+  std::string json;                      // "": none; "-": stdout
+};
+
 // The command line asks for nothing but a text, or is wrong.
 struct PrintAndExit {
   int status;
   std::string to_stdout, to_stderr;
 };
 
-using Options = std::variant<RunOptions, ListOptions, DoctorOptions, PrintAndExit>;
+using Options = std::variant<RunOptions, ListOptions, DoctorOptions, StressOptions, PrintAndExit>;
 
 Options ParseCommandLine(int argc, const char* const* argv);
 

@@ -1,35 +1,15 @@
-// The one file that includes libdw.
 #include <algorithm>
-#include <elfutils/libdw.h>
 #include <fmt/format.h>
-#include <memory>
 #include <string_view>
 
+#include <muster/vmm/load/dwarf_file.h>
 #include <muster/vmm/load/elf.h>
 #include <muster/vmm/load/source_lines.h>
 
 namespace muster::vmm {
 namespace {
 
-struct Closer {
-  void operator()(Elf* elf) const { elf_end(elf); }
-  void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }
-};
-
 constexpr size_t kLongestName = 64;
-
-// With a section that names a second file libdw would open it, whatever it is: a FIFO, say.
-bool NamesAnotherFile(Elf* elf) {
-  size_t names = 0;
-  if (elf_getshdrstrndx(elf, &names) != 0) return true;
-  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
-    GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr) return true;
-    const char* name = elf_strptr(elf, names, header.sh_name);
-    if (name != nullptr && std::string_view(name) == ".gnu_debugaltlink") return true;
-  }
-  return false;
-}
 
 // The file's name without directories, as it may go to a terminal.
 std::string Describe(const char* path, int line) {
@@ -83,13 +63,8 @@ SourceLines ReadSourceLines(const ImageBytes& file, const std::vector<uint64_t>&
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
 
-  elf_version(EV_CURRENT);
-  // Not const for the sake of those who write; reading leaves the bytes alone.
-  char* bytes = const_cast<char*>(reinterpret_cast<const char*>(file.all().data()));
-  const std::unique_ptr<Elf, Closer> elf(elf_memory(bytes, file.size()));
-  if (elf == nullptr || NamesAnotherFile(elf.get())) return found;
-  const std::unique_ptr<Dwarf, Closer> dwarf(dwarf_begin_elf(elf.get(), DWARF_C_READ, nullptr));
-  if (dwarf == nullptr) return found;
+  DwarfFile dwarf(file);
+  if (dwarf.get() == nullptr) return found;
   Dwarf_CU* unit = nullptr;
   Dwarf_Die die;
   while (dwarf_get_units(dwarf.get(), unit, &unit, nullptr, nullptr, &die, nullptr) == 0) {

@@ -55,6 +55,7 @@ enum ExitStatus {
   kExitNoProgress = 10,
   kExitTimeout = 12,
   kExitHostFailure = 14,
+  kExitNotAsDue = 16,  // muster stress: a run did not end as it was due to
   kExitInterrupted = 130,
 };
 

@@ -46,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.kick_signal = SIGUSR1;
   vm_config.kick_stays_blocked = true;
   vm_config.trace_events = config.trace_events;
+  vm_config.trace_rip = config.trace_rip;
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
   vm_config.tsc_deadline = true;
@@ -117,6 +118,7 @@ void Machine::Notify() {
 }
 
 void Machine::AllAsleep() {
+  if (config_.gates != nullptr) config_.gates->AllAsleep();
   all_asleep_.store(true, std::memory_order_release);
   Notify();
 }

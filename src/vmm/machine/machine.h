@@ -17,6 +17,7 @@
 #include <muster/vcpu/run/vm.h>
 #include <muster/vcpu/trace/event_ring.h>
 #include <muster/vmm/device/access_counts.h>
+#include <muster/vmm/device/gate_port.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/load/boot_rom.h>
 #include <muster/vmm/machine/ending.h>
@@ -29,6 +30,7 @@ namespace muster::vmm {
 struct MachineConfig {
   int cpus = 2;
   size_t trace_events = 0;  // per vCPU
+  bool trace_rip = false;   // see vcpu::VmConfig
   int input_fd = -1;        // of the serial line; -1: none
   int output_fd = 1;        // of the serial line and the debug console
 
@@ -36,6 +38,9 @@ struct MachineConfig {
   // leads to the boot ROM. Without it such a reset ends the run. On the bootstrap processor's
   // thread, the others waiting for SIPI.
   std::function<absl::StatusOr<vcpu::StartState>(GuestMemory&)> reload;
+
+  // Decides over the vCPUs that come to gates; outlives the machine. Null: there are no gates.
+  GateKeeper* gates = nullptr;
 };
 
 // A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a
@@ -67,6 +72,9 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
 
   // Lets nobody wait any longer for a reader of the guest's output.
   void HurryOutput() { devices_.HurryOutput(); }
+
+  // A vCPU that its GateKeeper was told of goes on. Once for each Arrived; any thread.
+  void LetGo(int cpu);
 
   // A descriptor that is readable when there is something for Tend to do.
   int news_fd() const { return news_; }
@@ -123,6 +131,7 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   void ServePort(int cpu, const vcpu::PortExit& exit);
   // The boot ROM asks for the image. On the bootstrap processor's thread.
   void Restart();
+  void ServeGate(int cpu, const vcpu::PortExit& exit);
   void ServeMmio(const vcpu::MmioExit& exit);
   void ServeMsr(const vcpu::MsrExit& exit);
 

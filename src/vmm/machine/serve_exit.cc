@@ -52,6 +52,9 @@ bool Machine::Serve(int cpu, vcpu::Exit& exit) {
 
 void Machine::ServePort(int cpu, const vcpu::PortExit& exit) {
   if (exit.port == BootRom::kRestartPort && exit.is_write && cpu == 0) return Restart();
+  if (exit.port >= GatePort::kGate && exit.port - GatePort::kGate < GatePort::kPorts) {
+    return ServeGate(cpu, exit);
+  }
   for (uint32_t i = 0; i < exit.count; ++i) {
     uint8_t* const element = exit.data.data() + i * exit.size;
     uint32_t value = 0;

@@ -171,4 +171,24 @@ std::string ToJson(const Diagnosis& diagnosis) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string ToJson(const std::vector<SuiteRow>& rows) {
+  bool as_due = true;
+  Json scenarios = Json::array();
+  for (const SuiteRow& row : rows) {
+    as_due = as_due && row.AsDue();
+    scenarios.push_back({{"id", row.id},
+                         {"variant", row.variant},
+                         {"due", row.due ? Json(ToString(*row.due)) : Json(nullptr)},
+                         {"seen", DescribeSeen(row)},
+                         {"as_due", row.AsDue()},
+                         {"runs", row.runs},
+                         {"outcomes", row.seen},
+                         {"wall_ns", row.wall_ns},
+                         {"why", row.why},
+                         {"gates", row.gates}});
+  }
+  const Json json = {{"schema", 1}, {"as_due", as_due}, {"scenarios", scenarios}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace muster::vmm

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <muster/vmm/report/diagnosis.h>
 #include <muster/vmm/report/run_report.h>
+#include <muster/vmm/stress/suite.h>
 
 namespace muster::vmm {
 
@@ -14,5 +16,10 @@ std::string ToJson(const RunReport& report);
 
 // {"schema": 1, "can_run": bool, "findings": [{"id", "verdict", "what", "value", "mend"}]}
 std::string ToJson(const Diagnosis& diagnosis);
+
+// {"schema": 1, "as_due": bool, "scenarios": [{"id", "variant", "due", "seen", "as_due", "runs",
+// "outcomes": {"failed": 10 ...}, "wall_ns", "why", "gates": [[...] by CPU]}]}; "due" is null where
+// nothing is.
+std::string ToJson(const std::vector<SuiteRow>& rows);
 
 }  // namespace muster::vmm

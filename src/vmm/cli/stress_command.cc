@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fmt/format.h>
+#include <memory>
+#include <unistd.h>
+
+#include <muster/vmm/cli/installed_guests.h>
+#include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/signals.h>
+#include <muster/vmm/cli/stress_command.h>
+#include <muster/vmm/cli/terminal.h>
+#include <muster/vmm/report/json.h>
+#include <muster/vmm/stress/explanation.h>
+#include <muster/vmm/stress/suite.h>
+
+namespace muster::vmm {
+namespace {
+
+int Refuse(int status, const std::string& why) {
+  fmt::print(stderr, "muster: {}\n", why);
+  return status;
+}
+
+int Refuse(int status, const absl::Status& why) {
+  return Refuse(status, std::string(why.message()));
+}
+
+// A scenario and those of its variants that are to run.
+struct Chosen {
+  const Scenario* scenario;
+  std::vector<const Variant*> variants;
+};
+
+absl::Status AddVariants(const Scenario& scenario, const std::string& name, Chosen& chosen) {
+  for (const Variant& variant : scenario.script.variants) {
+    if (name.empty() || variant.name == name) chosen.variants.push_back(&variant);
+  }
+  if (!chosen.variants.empty()) return absl::OkStatus();
+  std::string names;
+  for (const Variant& variant : scenario.script.variants) {
+    names += (names.empty() ? "" : ", ") + variant.name;
+  }
+  return absl::NotFoundError(
+      fmt::format("{} has no variant '{}'; it has {}", scenario.id, name, names));
+}
+
+// All installed scenarios, since each run is tried on all signatures, and those chosen of them.
+absl::Status LoadSuite(const std::vector<std::string>& names,
+                       std::vector<std::unique_ptr<Scenario>>& all, std::vector<Chosen>& chosen) {
+  for (const std::string& id : InstalledScenarios()) {
+    auto scenario = LoadInstalledScenario(id);
+    if (!scenario.ok()) return scenario.status();
+    all.push_back(std::make_unique<Scenario>(*std::move(scenario)));
+  }
+  if (names.empty()) {
+    for (const auto& scenario : all) {
+      Chosen one{scenario.get(), {}};
+      if (absl::Status status = AddVariants(*scenario, "", one); !status.ok()) return status;
+      chosen.push_back(one);
+    }
+    return all.empty() ? LoadInstalledScenario("").status() : absl::OkStatus();
+  }
+  for (const std::string& name : names) {
+    const std::string id = name.substr(0, name.find('/'));
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const auto& scenario) { return scenario->id == id; });
+    if (found == all.end()) return LoadInstalledScenario(id).status();
+    Chosen one{found->get(), {}};
+    const std::string variant = name.size() > id.size() ? name.substr(id.size() + 1) : "";
+    if (absl::Status status = AddVariants(**found, variant, one); !status.ok()) return status;
+    chosen.push_back(one);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<Scenario>>& all,
+                     std::vector<Chosen>& chosen) {
+  const auto image = ResolveImage(options.image);
+  if (!image.ok()) return image.status();
+  auto scenario = LoadScenario(options.image, *image, options.script, options.signature);
+  if (!scenario.ok()) return scenario.status();
+  all.push_back(std::make_unique<Scenario>(*std::move(scenario)));
+  chosen.push_back({all.back().get(), {}});
+  return AddVariants(*all.back(), "", chosen.back());
+}
+
+void ReportRow(const SuiteRow& row) {
+  const std::string name = row.variant.empty() ? row.id : row.id + "/" + row.variant;
+  const char* const verdict = row.AsDue() ? (row.due ? ", as due" : "") : ", NOT AS DUE";
+  fmt::print(stderr, "{}: {}{}{}{}\n", name, DescribeSeen(row), verdict,
+             row.why.empty() ? "" : ": ", row.why);
+}
+
+bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
+  const std::string text = ToJson(rows);
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, std::strerror(errno)));
+  return written;
+}
+
+}  // namespace
+
+int StressCommand(const StressOptions& options) {
+  std::vector<std::unique_ptr<Scenario>> all;
+  std::vector<Chosen> chosen;
+  const absl::Status loaded =
+      options.suite ? LoadSuite(options.names, all, chosen) : LoadOwn(options, all, chosen);
+  if (!loaded.ok()) {
+    return Refuse(options.suite && absl::IsNotFound(loaded) ? kExitUsage : kExitImage, loaded);
+  }
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, Close> json;
+  if (options.json == "-") {
+    json.reset(fdopen(dup(STDOUT_FILENO), "w"));
+  } else if (!options.json.empty()) {
+    json.reset(std::fopen(options.json.c_str(), "we"));
+  }
+  if (!options.json.empty() && !json) {
+    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, std::strerror(errno)));
+  }
+
+  const auto system = vcpu::System::Open(KvmDevice());
+  if (!system.ok()) return Refuse(kExitNoKvm, system.status());
+  Signals signals;
+  bool interrupted = false;
+  const Style style = StyleFor(STDERR_FILENO);
+  SuiteRequest request;
+  request.runs = options.runs;
+  request.timeout_ns = options.timeout_ns;
+  request.explain = !options.suite || !options.names.empty();
+  request.should_stop = [&] {
+    while (const auto signal = signals.Take()) {
+      interrupted = interrupted || *signal == SIGINT || *signal == SIGTERM;
+    }
+    return interrupted;
+  };
+  request.explained = [&](const Scenario& scenario, const Variant& variant, const RunRecord& record,
+                          const Judgement& judgement) {
+    const std::string text = Explain(scenario, variant, record, judgement, style);
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  };
+
+  std::vector<const Scenario*> others;
+  for (const auto& scenario : all) others.push_back(scenario.get());
+  std::vector<SuiteRow> rows;
+  for (const Chosen& one : chosen) {
+    for (const Variant* variant : one.variants) {
+      if (interrupted) break;
+      auto row = RunVariant(*system, *one.scenario, *variant, others, request);
+      if (!row.ok()) return Refuse(kExitHostFailure, row.status());
+      if (interrupted) break;
+      ReportRow(*row);
+      rows.push_back(*std::move(row));
+    }
+  }
+  const std::string table = RenderSuite(rows, style);
+  fmt::print(stderr, "\n{}", table);
+  if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
+  if (interrupted) return kExitInterrupted;
+  const bool as_due =
+      std::all_of(rows.begin(), rows.end(), [](const SuiteRow& row) { return row.AsDue(); });
+  return as_due ? kExitClean : kExitNotAsDue;
+}
+
+}  // namespace muster::vmm

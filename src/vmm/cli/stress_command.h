@@ -1,0 +1,10 @@
+#pragma once
+
+#include <muster/vmm/cli/options.h>
+
+namespace muster::vmm {
+
+// `muster stress`; the exit status.
+int StressCommand(const StressOptions& options);
+
+}  // namespace muster::vmm

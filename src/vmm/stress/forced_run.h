@@ -1,0 +1,50 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vmm/machine/machine.h>
+#include <muster/vmm/stress/director.h>
+#include <muster/vmm/stress/final_state.h>
+#include <muster/vmm/stress/scenario.h>
+
+namespace muster::vmm {
+
+// All that is known of a forced run after its end.
+struct RunRecord {
+  Ending ending;
+  std::vector<Arrival> arrivals;
+  std::vector<HoldEnd> holds;                    // as in the variant
+  std::vector<std::vector<vcpu::Event>> events;  // by vCPU
+  FinalState state;
+  std::string output;  // what the guest printed
+  std::string misuse;  // of the gate ports, see Director
+  uint64_t wall_ns = 0;
+  std::unique_ptr<Machine> machine;  // whose memory `state` shows
+};
+
+// How it ended; without `outcome` it is none of them, and `why` says what went wrong.
+struct Judgement {
+  std::optional<Outcome> outcome;
+  std::string why;  // of kPrevented: the wait that did it
+};
+
+// One run of `variant`; `should_stop` is asked again and again. An error: the host's, or the
+// image's.
+absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& scenario,
+                                    const Variant& variant, uint64_t timeout_ns,
+                                    const std::function<bool()>& should_stop);
+
+// By the scenario's own signature, and where there is none by the guest: it fails when it dies,
+// says so, or locks up for good. A signature of `others` that matches makes it none of the
+// outcomes.
+Judgement Judge(const RunRecord& record, const Scenario& scenario, const Variant& variant,
+                const std::vector<const Scenario*>& others);
+
+}  // namespace muster::vmm
