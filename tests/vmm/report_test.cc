@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include <muster/vmm/report/activity.h>
@@ -247,6 +249,29 @@ muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after
   3-5  wait-for-SIPI  ?                 ?         -         -    00   INIT, SIPI
   ports that nobody serves: 0x70 (0r 2w)
 )");
+}
+
+TEST_CASE("a crash in an AP's trampoline has the symbol and the line of CS's base plus RIP") {
+  RunReport report = Mixed();
+  Inspection& vcpu = report.vcpus[1];
+  vcpu.cs_selector = 0x0800;
+  vcpu.cs_base = 0x8000;
+  vcpu.rip = 0x105;
+  GuestFault fault{1, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x105, {}};
+  report.ending = Ending{.kind = Ending::Kind::kGuestCrash, .fault = std::move(fault)};
+  report.symbols = SymbolTable({{0x100, 0x100, "wrong"}, {0x8100, 0x100, "trampoline"}}, 0x9000);
+  report.lines = {{0x105, "wrong.c:1"}, {0x8105, "boot.S:7"}};
+  const std::vector<uint64_t> addresses = AddressesOf(report);
+  CHECK(std::count(addresses.begin(), addresses.end(), 0x8105) == 2);  // the vCPU's, the fault's
+  CHECK(std::count(addresses.begin(), addresses.end(), 0x105) == 0);
+  const std::string text = RenderReport(report, Style());
+  CHECK(text.find("\n  at 0x8105 (trampoline+0x5), boot.S:7\n") != std::string::npos);
+  CHECK(text.find("0800:0105 trampolin") != std::string::npos);
+  CHECK(text.find("wrong") == std::string::npos);
+  const std::string json = ToJson(report);
+  CHECK(json.find("\"rip\": \"0x105\",\n    \"symbol\": \"trampoline+0x5\",\n    "
+                  "\"line\": \"boot.S:7\"") != std::string::npos);
+  CHECK(json.find("wrong") == std::string::npos);
 }
 
 TEST_CASE("the first line says how the run ended, and nothing where the guest powered off") {

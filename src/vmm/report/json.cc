@@ -73,7 +73,7 @@ Json OfEvents(const std::vector<vcpu::Event>& events, uint64_t start_ns) {
 Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   Json json = {{"cpu", vcpu.cpu}, {"apic_id", vcpu.apic_id}, {"state", vcpu::ToString(vcpu.state)}};
   json["registers"] = vcpu.registers_known ? OfRegisters(vcpu) : Json(nullptr);
-  const uint64_t address = vcpu.cs_base + vcpu.rip;
+  const uint64_t address = AddressOf(vcpu);
   json["symbol"] = OrNull(vcpu.registers_known ? report.symbols.Name(address) : "");
   json["line"] = OrNull(vcpu.registers_known ? report.Line(address) : "");
   json["waits_for"] = DescribeWait(vcpu, report.now_ns);
@@ -119,8 +119,8 @@ Json OfFault(const GuestFault& fault, const RunReport& report) {
                {"kind", ToString(fault.kind)},
                {"detail", Hex(fault.detail)},
                {"rip", Hex(fault.rip)}};
-  json["symbol"] = OrNull(report.symbols.Name(fault.rip));
-  json["line"] = OrNull(report.Line(fault.rip));
+  json["symbol"] = OrNull(report.symbols.Name(report.AddressOf(fault)));
+  json["line"] = OrNull(report.Line(report.AddressOf(fault)));
   json["bytes"] = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
   return json;
 }

@@ -14,12 +14,19 @@ std::string RunReport::Line(uint64_t address) const {
   return line == lines.end() ? "" : line->second;
 }
 
+uint64_t RunReport::AddressOf(const GuestFault& fault) const {
+  const vcpu::Inspection* vcpu = Find(fault.cpu);
+  return (vcpu != nullptr && vcpu->registers_known ? vcpu->cs_base : 0) + fault.rip;
+}
+
 std::vector<uint64_t> AddressesOf(const RunReport& report) {
   std::vector<uint64_t> addresses;
   for (const vcpu::Inspection& vcpu : report.vcpus) {
-    if (vcpu.registers_known) addresses.push_back(vcpu.cs_base + vcpu.rip);
+    if (vcpu.registers_known) addresses.push_back(AddressOf(vcpu));
   }
-  if (report.ending && report.ending->fault) addresses.push_back(report.ending->fault->rip);
+  if (report.ending && report.ending->fault) {
+    addresses.push_back(report.AddressOf(*report.ending->fault));
+  }
   return addresses;
 }
 

@@ -48,7 +48,12 @@ struct RunReport {
   const vcpu::Inspection* Find(int cpu) const;
   // "ipi.c:120", or "" where it is not known.
   std::string Line(uint64_t address) const;
+  // Where the fault was, as symbols and lines go: linear, so with the base of its vCPU's CS.
+  uint64_t AddressOf(const GuestFault& fault) const;
 };
+
+// Where the vCPU stands, likewise.
+inline uint64_t AddressOf(const vcpu::Inspection& vcpu) { return vcpu.cs_base + vcpu.rip; }
 
 // The code addresses that a report shows.
 std::vector<uint64_t> AddressesOf(const RunReport& report);

@@ -39,10 +39,11 @@ std::string DescribeEnding(const RunReport& report) {
 }
 
 std::string RenderFault(const RunReport& report, const GuestFault& fault) {
-  const std::string name = report.symbols.Name(fault.rip);
-  const std::string line = report.Line(fault.rip);
+  const uint64_t address = report.AddressOf(fault);
+  const std::string name = report.symbols.Name(address);
+  const std::string line = report.Line(address);
   std::string text =
-      fmt::format("  at {:#x}{}{}\n", fault.rip, name.empty() ? "" : fmt::format(" ({})", name),
+      fmt::format("  at {:#x}{}{}\n", address, name.empty() ? "" : fmt::format(" ({})", name),
                   line.empty() ? "" : ", " + line);
   const std::vector<uint8_t>& bytes = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
   if (!bytes.empty()) text += fmt::format("  code there: {:02x}\n", fmt::join(bytes, " "));
