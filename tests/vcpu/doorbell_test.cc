@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <thread>
 #include <unistd.h>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -209,38 +208,6 @@ TEST_CASE("a second thread cannot claim a vCPU, one that is borrowed can be clai
   std::thread([&] { second = doorbell.Claim(gettid()); }).join();
   CHECK_FALSE(second);
   doorbell.Release();
-}
-
-TEST_CASE("no kick is on its way once the owner has left", "[stray-kick]") {
-  // The signal's default action ends the process: one that comes when it is unblocked is seen.
-  signal(kKick, SIG_DFL);
-  uint8_t immediate_exit = 0;
-  Doorbell doorbell(&immediate_exit, kKick);
-  std::atomic<bool> done{false};
-  std::vector<std::thread> ringers;
-  for (int i = 0; i < 2; ++i) {
-    ringers.emplace_back([&] {
-      while (!done.load()) doorbell.Ring(kRequestMail);
-    });
-  }
-  std::thread owner([&] {
-    sigset_t kick, before;
-    sigemptyset(&kick);
-    sigaddset(&kick, kKick);
-    for (int i = 0; i < 3'000; ++i) {
-      pthread_sigmask(SIG_BLOCK, &kick, &before);
-      doorbell.Claim(gettid());
-      doorbell.Take(~0u);
-      if (doorbell.EnterGuest()) doorbell.LeaveGuest();
-      doorbell.Release();
-      SwallowKick(kKick);
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    }
-    done.store(true);
-  });
-  owner.join();
-  for (std::thread& ringer : ringers) ringer.join();
-  SUCCEED("no stray kick ended the process");
 }
 
 TEST_CASE("a ring of a vCPU in user code sends no signal") {
