@@ -85,6 +85,17 @@ TEST_CASE("an image that is missing, not a file, empty or no image exits with 4"
   CHECK(Has(guest.err, "no-such-guest: not among the guests in "));
 }
 
+TEST_CASE("what list, doctor, help and version say is lost: exit status 14, and why") {
+  for (const std::string words :
+       {"list", "doctor", "doctor --json", "--help", "run --help", "--version"}) {
+    INFO(words);
+    const Process::Result result =
+        Process({"/bin/sh", "-c", MUSTER_BINARY " " + words + " >/dev/full"}).Wait();
+    CHECK(result.status == 14);
+    CHECK(result.err == "muster: writing to stdout: No space left on device\n");
+  }
+}
+
 TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be written with 2") {
   const TemporaryFile image(testing::GoodImage().Build());
   CHECK(Muster({"run", image.path(), "--initrd", "/nonexistent/x"}).status == 4);

@@ -3,6 +3,8 @@
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/list_command.h>
+#include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/machine/ending.h>
 
 namespace muster::vmm {
 
@@ -11,10 +13,11 @@ int ListCommand() {
   if (guests.empty()) fmt::print(stderr, "muster: no guests in {}\n", GuestDirectory());
   size_t width = 0;
   for (const InstalledGuest& guest : guests) width = std::max(width, guest.name.size());
+  std::string text;
   for (const InstalledGuest& guest : guests) {
-    fmt::print("{:<{}}  {}\n", guest.name, width, guest.description);
+    text += fmt::format("{:<{}}  {}\n", guest.name, width, guest.description);
   }
-  return 0;
+  return PutOut(text, kExitClean);
 }
 
 }  // namespace muster::vmm

@@ -5,6 +5,7 @@
 #include <muster/vmm/cli/doctor_command.h>
 #include <muster/vmm/cli/list_command.h>
 #include <muster/vmm/cli/options.h>
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/stress_command.h>
 
@@ -31,7 +32,6 @@ int main(int argc, char** argv) {
   if (const auto* doctor = std::get_if<DoctorOptions>(&options)) return DoctorCommand(*doctor);
   if (const auto* stress = std::get_if<StressOptions>(&options)) return StressCommand(*stress);
   const auto& text = std::get<PrintAndExit>(options);
-  std::fputs(text.to_stdout.c_str(), stdout);
   std::fputs(text.to_stderr.c_str(), stderr);
-  return text.status;
+  return PutOut(text.to_stdout, text.status);
 }

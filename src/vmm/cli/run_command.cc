@@ -11,6 +11,7 @@
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
@@ -96,10 +97,6 @@ bool AreOne(const Files& files) {
          json.st_dev == trace.st_dev && json.st_ino == trace.st_ino;
 }
 
-bool Write(std::FILE* file, const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
-}
-
 int Unwritten(const char* option, const std::string& name) {
   return Refuse(kExitHostFailure, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
 }
@@ -134,8 +131,7 @@ class Run {
 
  private:
   static void Print(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
+    Write(stderr, text);  // where that is lost there is nobody to tell
   }
 
   RunReport Gather() {

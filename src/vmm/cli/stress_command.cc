@@ -8,6 +8,7 @@
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
@@ -94,9 +95,7 @@ void ReportRow(const SuiteRow& row) {
 }
 
 bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
-  const std::string text = ToJson(rows);
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+  const bool written = Write(file, ToJson(rows));
   if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, std::strerror(errno)));
   return written;
 }

@@ -1,0 +1,20 @@
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+
+#include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/machine/ending.h>
+
+namespace muster::vmm {
+
+bool Write(std::FILE* file, const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+}
+
+int PutOut(const std::string& text, int status) {
+  if (Write(stdout, text)) return status;
+  fmt::print(stderr, "muster: writing to stdout: {}\n", std::strerror(errno));
+  return kExitHostFailure;
+}
+
+}  // namespace muster::vmm
