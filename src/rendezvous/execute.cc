@@ -44,6 +44,8 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
     const Turn turn{work, spot};
     queue_.push_back(&turn);
+    sync::Mark("Queue", work.targets, work.hold != nullptr, work.runs == Runs::kAnywhere,
+               work.through_standstill, work.deadline);
     if (AwaitTurn(vigil, turn)) {
       Publish(turn);
       AskTargets(initiator);
@@ -62,12 +64,11 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     if (initiator.is_vcpu()) {
       MemberOf(initiator.cpu()).inside = nullptr;
       // By its own stop, or by another's while it waited for its turn through a standstill.
-      if (held_.Contains(initiator.cpu())) {
-        SeatOf(initiator.cpu()).pending.Store(true, std::memory_order_seq_cst);
-      }
+      if (held_.Contains(initiator.cpu())) SetHint(initiator.cpu());
     } else {
       idle_spots_.push_back(&spot);
     }
+    sync::Mark("Return");
   }
   if (gone) {
     return absl::FailedPreconditionError(
@@ -95,13 +96,13 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
     if (initiator.is_vcpu() && RunPart(initiator.cpu())) continue;
     if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
     if (NextTurn() == &turn) return true;
-    const uint64_t deadline = turn.work.deadline;
-    if (deadline != sync::kNever && sync::Now() >= deadline) return false;
+    if (IsLate(turn.work)) return false;
     if (ReportIfDue(vigil, &turn)) continue;
-    const uint64_t until = std::min(deadline, vigil.report_at);
+    const uint64_t until = std::min(turn.work.deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
       WaitAt(initiator.cpu(), seen, until);
     } else {
+      sync::Mark("Waits");
       mutex_.Unlock();
       turn.spot.Park(seen, until);
       mutex_.Lock();
@@ -131,6 +132,8 @@ void Rendezvous::Publish(const Turn& turn) {
   round_.caller = &turn.spot;
   round_.requested = work.targets & joined_;
   round_.outcome.unknown = work.targets - joined_;
+  const bool late = IsLate(work);
+  sync::Mark("Publish", round_.requested, round_.outcome.unknown);
   round_.crowded = round_.requested.Count() > cores_;
   round_.published_ns = sync::Now();
   for (int cpu : round_.requested) {
@@ -139,7 +142,7 @@ void Rendezvous::Publish(const Turn& turn) {
     SeatOf(cpu).asked_ns.Store(0, std::memory_order_relaxed);
     SeatOf(cpu).asked_entry.Store(kNotAsked, std::memory_order_relaxed);
   }
-  if (work.deadline != sync::kNever && sync::Now() >= work.deadline) Withdraw(round_.requested);
+  if (late) Withdraw(round_.requested);
   if (work.hold != nullptr) {
     standstills_.push_back(work.hold);
     // They stand already, and look at `held_` before they go on.
@@ -166,8 +169,10 @@ void Rendezvous::AskTargets(Initiator initiator) {
   for (int cpu : elsewhere) {
     if (may_borrow && notifier_.TryBorrow(cpu)) {
       borrowed.Add(cpu);
+      sync::Step step(mutex_);
+      sync::Mark("Borrow", cpu);
     } else {
-      SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+      SetHint(cpu);
       notifier_.Notify(cpu);
       NoteAsked(cpu);
     }
@@ -181,7 +186,7 @@ void Rendezvous::AskTargets(Initiator initiator) {
     if (stop && notifier_.WakeIsLost(cpu)) ++counters_.lost_wakes;
     if (RunPart(cpu)) ++counters_.helped;
     // Held or not: an owner that wakes finds out in Serve.
-    if (stop) SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+    if (stop) SetHint(cpu);
     mutex_.Unlock();
     notifier_.GiveBack(cpu);
     mutex_.Lock();
@@ -202,7 +207,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
     uint64_t deadline = sync::kNever;  // that of the work bounds starts, not ends
     if (!round_.requested.Empty()) {
       deadline = round_.work->deadline;
-      if (deadline != sync::kNever && sync::Now() >= deadline) {
+      if (IsLate(*round_.work)) {
         Withdraw(round_.requested);
         continue;
       }
@@ -212,6 +217,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
     if (ReportIfDue(vigil, nullptr)) continue;
     sync::ParkingSpot& spot = *round_.caller;
     const uint64_t until = std::min(deadline, vigil.report_at);
+    sync::Mark("Waits");
     mutex_.Unlock();
     spot.Park(seen, until);
     mutex_.Lock();
@@ -220,6 +226,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
 
 Outcome Rendezvous::EndRound() {
   Outcome outcome = std::move(round_.outcome);
+  sync::Mark("EndRound", outcome.ran, outcome.left, outcome.withdrawn, outcome.unknown);
   counters_.ran += static_cast<uint64_t>(outcome.ran.Count());
   counters_.left += static_cast<uint64_t>(outcome.left.Count());
   counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
@@ -229,6 +236,7 @@ Outcome Rendezvous::EndRound() {
 }
 
 Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
+  sync::Mark("GiveUpTurn");
   std::erase(queue_, &turn);
   Outcome outcome;
   outcome.unknown = turn.work.targets - joined_;

@@ -33,7 +33,8 @@ absl::Status Rendezvous::Join(int cpu) {
   for (Hold* hold : standstills_) {
     if (hold->wanted.Contains(cpu)) Grip(cpu, *hold);
   }
-  if (held_.Contains(cpu)) SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+  sync::Mark("Join", cpu, held_.Contains(cpu));
+  if (held_.Contains(cpu)) SetHint(cpu);
   return absl::OkStatus();
 }
 
@@ -54,7 +55,26 @@ absl::Status Rendezvous::Leave(int cpu) {
   for (Hold* hold : standstills_) hold->held.Remove(cpu);
   if (held_.Contains(cpu)) LetGo(cpu);
   if (waiting_.Contains(cpu)) SeatOf(cpu).spot.Wake();
+  sync::Mark("Leave", cpu, round_.requested, held_);
   return absl::OkStatus();
+}
+
+void Rendezvous::SetHint(int cpu) {
+  sync::Step step(mutex_);
+  SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);
+  sync::Mark("SetHint", cpu);
+}
+
+void Rendezvous::ClearHint(int cpu) {
+  sync::Step step(mutex_);
+  SeatOf(cpu).pending.Store(false, std::memory_order_seq_cst);
+  sync::Mark("ClearHint", cpu);
+}
+
+bool Rendezvous::IsLate(const Work& work) {
+  if (work.deadline == sync::kNever || sync::Now() < work.deadline) return false;
+  sync::Mark("Late");
+  return true;
 }
 
 CpuSet Rendezvous::members() const {

@@ -54,7 +54,10 @@ class Rendezvous {
   bool Pending(int cpu) const {
     // seq_cst: an owner that announces itself (seq_cst) and then reads this either sees what the
     // initiator published, or is seen by the Notify that comes after.
-    return seats_[static_cast<size_t>(cpu)].pending.Load(std::memory_order_seq_cst);
+    sync::Step step(mutex_);
+    const bool pending = seats_[static_cast<size_t>(cpu)].pending.Load(std::memory_order_seq_cst);
+    sync::Mark("Pending", cpu, pending);
+    return pending;
   }
 
   // Runs what is asked of `cpu` and stays for as long as it is held. By the thread that holds
@@ -138,6 +141,10 @@ class Rendezvous {
     return members_[static_cast<size_t>(cpu)];
   }
   bool Known(int cpu) const { return cpu >= 0 && cpu < capacity_; }
+  void SetHint(int cpu);
+  void ClearHint(int cpu);
+  // Past its deadline.
+  bool IsLate(const Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The initiator's side (execute.cc).
   absl::StatusOr<Outcome> Perform(Initiator initiator, const Work& work)

@@ -27,13 +27,14 @@ absl::StatusOr<Served> Rendezvous::Serve(int cpu) {
   // Before the mutex: what is published after this look sets the hint again and is found by the
   // next Serve; what was published before it is found below. A clear after the look could erase the
   // hint of a call that the look missed.
-  SeatOf(cpu).pending.Store(false, std::memory_order_seq_cst);
+  ClearHint(cpu);
 
   sync::MutexLock lock(mutex_);
+  sync::Mark("Serve", cpu, joined_.Contains(cpu));
   Served served;
   if (joined_.Contains(cpu)) {
     if (absl::Status status = Enter(cpu); !status.ok()) {
-      SeatOf(cpu).pending.Store(true, std::memory_order_seq_cst);  // it was not this thread's
+      SetHint(cpu);  // it was not this thread's
       return status;
     }
     const uint64_t round = round_number_;
@@ -87,6 +88,7 @@ bool Rendezvous::RunPart(int cpu) {
   // From here on nothing of the caller's is touched, whose round may end with this.
   round_.running.Remove(cpu);
   round_.outcome.ran.Add(cpu);
+  sync::Mark("FinishPart", cpu, round_.requested, round_.running);
   SignalIfDone();
   return !stop;
 }
@@ -94,11 +96,11 @@ bool Rendezvous::RunPart(int cpu) {
 // From requested to running, once, unless it was withdrawn, has left, or is too late.
 bool Rendezvous::Claim(int cpu) {
   if (!round_.requested.Contains(cpu)) return false;
-  const uint64_t deadline = round_.work->deadline;
-  if (deadline != sync::kNever && sync::Now() >= deadline) {
+  if (IsLate(*round_.work)) {
     Withdraw(CpuSet{cpu});
     return false;
   }
+  sync::Mark("Claim", cpu);
   CountStart(cpu);
   round_.requested.Remove(cpu);
   round_.running.Add(cpu);
@@ -106,6 +108,7 @@ bool Rendezvous::Claim(int cpu) {
 }
 
 void Rendezvous::Withdraw(CpuSet cpus) {
+  sync::Mark("Withdraw", cpus);
   for (int cpu : cpus) counters_.overruns += Overruns(cpu);
   round_.requested -= cpus;
   round_.outcome.withdrawn |= cpus;
@@ -130,7 +133,10 @@ int Rendezvous::AwaitRelease(int cpu) {
       ++functions;
       continue;
     }
-    if (!held_.Contains(cpu)) return functions;
+    if (!held_.Contains(cpu)) {
+      sync::Mark("Released", cpu);
+      return functions;
+    }
     WaitAt(cpu, seen, sync::kNever);
   }
 }
@@ -149,6 +155,7 @@ void Rendezvous::StandAside(uint64_t round) {
 // While the owner of `cpu` is in here it stands: it looks at everything again before it goes on.
 void Rendezvous::WaitAt(int cpu, uint32_t seen, uint64_t deadline) {
   waiting_.Add(cpu);
+  sync::Mark("Waits");
   mutex_.Unlock();
   SeatOf(cpu).spot.Park(seen, deadline);
   mutex_.Lock();

@@ -58,6 +58,7 @@ void Rendezvous::Release(Hold& hold) {
     if (waiting_.Contains(cpu)) SeatOf(cpu).spot.Wake();
   }
   hold.held = CpuSet();
+  sync::Mark("Release", held_, standstills_.size());
   WakeNextTurn();
 }
 

@@ -10,3 +10,9 @@
 #else
 #include <muster/rendezvous/sync_native.h>
 #endif
+
+#ifdef MUSTER_SYNC_MARKS
+#include MUSTER_SYNC_MARKS
+#else
+#include <muster/rendezvous/sync_marks.h>
+#endif

@@ -9,6 +9,10 @@
  * decision to sleep are in one stretch, so a wake before it is of no consequence. CpuSet is a mask. A clock is not
  * there: a deadline passes by a step of whoever the model lets decide it.
  *
+ * MARK names what the code marks there (sync_marks.h), with what it saw; where a recorded run is
+ * followed (trace.pml), MARKED lets a thread step only when it is the one that did. Elsewhere both
+ * are nothing.
+ *
  * The including model defines CPUS, OUTSIDE (threads that are no vCPU, numbered from CPUS),
  * NOTIFY(cpu), TRY_BORROW(cpu, got), GIVE_BACK(cpu); GRANTED(caller), for when a round has ended;
  * and FUNCTION(caller, cpu), if what is called does anything.
@@ -16,6 +20,12 @@
 
 #ifndef FUNCTION
 #define FUNCTION(t, c) skip
+#endif
+
+#ifndef MARK
+#define MARK(...)
+#define MARKED true
+#define OR_WOKEN_FOR_NOTHING
 #endif
 
 #define THREADS (CPUS + OUTSIDE)
@@ -134,6 +144,7 @@ inline SignalIfDone() {
 #endif
 
 inline Withdraw(set) {
+  MARK(Withdraw, set)
   withdrawn = withdrawn | (set);
 #ifdef M_WITHDRAW_RUNNING
   running = running & ~(set);
@@ -151,6 +162,7 @@ inline Grip(c, owner) {
 inline FinishPart(c) {
   REMOVE(running, c);
   ADD(ran, c);
+  MARK(FinishPart, c, requested, running)
 #ifndef M_NOTIFY_THROUGH_FRAME
   SignalIfDone()
 #endif
@@ -166,12 +178,14 @@ inline BeginPart(c) {
 #else
   :: HAS(requested, c) && IS_LATE(work) -> Withdraw(BIT(c))
   :: HAS(requested, c) && !IS_LATE(work) && is_stop[work] ->
+     MARK(Claim, c)
      REMOVE(requested, c);
      ADD(running, c);
      Grip(c, work);
      FinishPart(c)
   :: HAS(requested, c) && !IS_LATE(work) && !is_stop[work] ->
 #endif
+     MARK(Claim, c)
      part = true;
      whose = work;
 #ifndef M_CLAIM_WITHOUT_MUTEX
@@ -231,11 +245,12 @@ inline Notify(c) {
 inline Stay(c) {
   do
   :: atomic {
-       !part && !sleeping[c] ->
+       MARKED && !part && !sleeping[c] ->
        REMOVE(waiting, c);
        if
-       :: !inside[c] && !HAS(joined, c) -> break
+       :: !inside[c] && !HAS(joined, c) -> MARK(Serve, c, 0) break
        :: !inside[c] && HAS(joined, c) ->
+          MARK(Serve, c, 1)
           inside[c] = true;
 #ifdef M_ASSERT_NOT_SPURIOUS
           assert(HAS(requested, c) || HAS(held, c)) /* bhyve's: whoever is here was asked */
@@ -244,18 +259,19 @@ inline Stay(c) {
        fi;
        BeginPart(c);
        if
-       :: !part && !HAS(held, c) -> inside[c] = false; FORGET; break
-       :: !part && HAS(held, c) -> ADD(waiting, c); sleeping[c] = true
+       :: !part && !HAS(held, c) -> MARK(Released, c) inside[c] = false; FORGET; break
+       :: !part && HAS(held, c) -> MARK(Waits, 0) ADD(waiting, c); sleeping[c] = true
        :: part
        fi
      }
-  :: atomic { part -> EndPart(c) } Notify(c)
+  :: atomic { MARKED && part -> EndPart(c) } Notify(c)
+  OR_WOKEN_FOR_NOTHING
   od
 }
 
 /* Where `why` is true. */
 inline ServeIf(why, c) {
-  atomic { why -> CLEAR_HINT_FIRST(c) }
+  atomic { why -> CLEAR_HINT_FIRST(c); MARK(ClearHint, c) }
   Stay(c);
   CLEAR_HINT_LAST(c)
 }
@@ -264,7 +280,7 @@ inline ServeIf(why, c) {
 
 inline AskTargets(me) {
   do
-  :: atomic { elsewhere != 0 && !turn ->
+  :: atomic { MARKED && elsewhere != 0 && !turn ->
        cpu = 0;
        do
        :: !HAS(elsewhere, cpu) -> cpu++
@@ -276,14 +292,14 @@ inline AskTargets(me) {
        :: else
        fi;
        if
-       :: turn -> ADD(borrowed, cpu); turn = false
-       :: else -> pending[cpu] = true; NOTIFY(cpu)
+       :: turn -> MARK(Borrow, cpu) ADD(borrowed, cpu); turn = false
+       :: else -> MARK(SetHint, cpu) pending[cpu] = true; NOTIFY(cpu)
        fi
      }
   :: elsewhere == 0 -> break
   od;
   do
-  :: atomic { borrowed != 0 ->
+  :: atomic { MARKED && borrowed != 0 ->
        cpu = 0;
        do
        :: !HAS(borrowed, cpu) -> cpu++
@@ -293,13 +309,13 @@ inline AskTargets(me) {
        BeginPart(cpu);
 #ifndef M_NO_HINT_AFTER_BORROW
        if
-       :: is_stop[me] -> pending[cpu] = true
+       :: is_stop[me] -> MARK(SetHint, cpu) pending[cpu] = true
        :: else
        fi
 #endif
      }
      if
-     :: atomic { part -> EndPart(cpu) } Notify(cpu)
+     :: atomic { MARKED && part -> EndPart(cpu) } Notify(cpu)
      :: !part
      fi;
      GIVE_BACK(cpu)
@@ -307,9 +323,9 @@ inline AskTargets(me) {
   od;
   if
   :: IS_VCPU(me) ->
-     atomic { BeginPart(me) }
+     atomic { MARKED -> BeginPart(me) }
      if
-     :: atomic { part -> EndPart(me) } Notify(me)
+     :: atomic { MARKED && part -> EndPart(me) } Notify(me)
      :: !part
      fi
   :: else
@@ -327,8 +343,8 @@ inline Publish(me) {
   asked = requested;
 #endif
   if
-  :: IS_LATE(me) -> Withdraw(requested)
-  :: else
+  :: IS_LATE(me) -> MARK(Publish, requested, unknown) Withdraw(requested)
+  :: else -> MARK(Publish, requested, unknown) skip
   fi;
   if
   :: is_stop[me] ->
@@ -371,18 +387,20 @@ inline Return(me) {
      inside[me] = false;
 #ifndef M_CALL_LEAVES_HELD
      if
-     :: HAS(held, me) -> pending[me] = true
+     :: HAS(held, me) -> MARK(SetHint, me) pending[me] = true
      :: else
      fi
 #endif
   :: else
   fi;
+  MARK(Return, 0)
   live[me] = false;
   executed[me] = 0;
   FORGET
 }
 
 inline EndRound(me) {
+  MARK(EndRound, ran, left, withdrawn, unknown)
   /* Each target has ended in one way, and those that are said to have run did. */
   assert((ran | left | withdrawn | unknown) == targets[me]);
   assert((ran & (left | withdrawn | unknown)) == 0);
@@ -399,6 +417,7 @@ inline EndRound(me) {
 }
 
 inline GiveUpTurn(me) {
+  MARK(GiveUpTurn, 0)
   LeaveQueue(me);
   WakeNextTurn()
 }
@@ -416,12 +435,13 @@ inline Perform(me) {
     :: else
     fi;
     queue[queued] = me;
+    MARK(Queue, targets[me], is_stop[me], anywhere[me], through[me], may_be_late[me])
     queued++
   }
   /* AwaitTurn */
   do
   :: atomic {
-       !part && (!sleeping[me] || IS_LATE(me)) ->
+       MARKED && !part && (!sleeping[me] || IS_LATE(me)) ->
        sleeping[me] = false;
        REMOVE(waiting, me);
 #ifndef M_WAIT_WITHOUT_SERVING
@@ -442,6 +462,7 @@ inline Perform(me) {
           :: next_ == me -> Publish(me); turn = true; break
           :: next_ != me && IS_LATE(me) -> GiveUpTurn(me); break
           :: else ->
+             MARK(Waits, 0)
              sleeping[me] = true;
              if
              :: IS_VCPU(me) -> ADD(waiting, me)
@@ -450,14 +471,15 @@ inline Perform(me) {
           fi
        fi
      }
-  :: atomic { part -> EndPart(me) } Notify(me)
+  :: atomic { MARKED && part -> EndPart(me) } Notify(me)
+  OR_WOKEN_FOR_NOTHING
   od;
   if
   :: atomic { turn -> turn = false }
      AskTargets(me);
      do
      :: atomic {
-          !sleeping[me] || (MAY_BE_WITHDRAWN != 0 && IS_LATE(me)) ->
+          MARKED && (!sleeping[me] || (MAY_BE_WITHDRAWN != 0 && IS_LATE(me))) ->
           sleeping[me] = false;
           if
           :: MAY_BE_WITHDRAWN != 0 && IS_LATE(me) -> Withdraw(MAY_BE_WITHDRAWN)
@@ -465,15 +487,16 @@ inline Perform(me) {
           fi;
           if
           :: DONE -> EndRound(me); Return(me); break
-          :: else -> sleeping[me] = true
+          :: else -> MARK(Waits, 0) sleeping[me] = true
           fi
         }
+     OR_WOKEN_FOR_NOTHING
      od
   :: !turn && IS_VCPU(me) && !through[me] ->
      Stay(me);
-     atomic { Return(me) }
+     atomic { MARKED -> Return(me) }
   :: !turn && !(IS_VCPU(me) && !through[me]) ->
-     atomic { Return(me) }
+     atomic { MARKED -> Return(me) }
   fi;
 refused:
   skip
@@ -502,7 +525,8 @@ inline Leave(c) {
      if
      :: HAS(waiting, c) -> sleeping[c] = false
      :: else
-     fi
+     fi;
+     MARK(Leave, c, requested, held)
   :: else
   fi
 }
@@ -522,8 +546,9 @@ inline Join(c) {
         i_++
      :: else -> break
      od;
+     MARK(Join, c, HAS(held, c))
      if
-     :: HAS(held, c) -> pending[c] = true
+     :: HAS(held, c) -> MARK(SetHint, c) pending[c] = true
      :: else
      fi
 #endif
@@ -560,5 +585,6 @@ inline Release(owner) {
   :: else -> break
   od;
   holding[owner] = 0;
+  MARK(Release, held, standstills)
   WakeNextTurn()
 }
