@@ -25,6 +25,7 @@
 #include <muster/vmm/report/json.h>
 #include <muster/vmm/report/run_text.h>
 #include <muster/vmm/report/trace_file.h>
+#include <muster/vmm/report/wait_text.h>
 
 namespace muster::vmm {
 namespace {
@@ -218,7 +219,9 @@ int RunCommand(const RunOptions& options) {
   }
 
   Signals signals;
+  WaitPrinter wait_printer;
   MachineConfig config;
+  config.observer = &wait_printer;
   config.cpus = options.cpus;
   config.trace_events = TraceEvents(options);
   config.input_fd = STDIN_FILENO;

@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.kick_stays_blocked = true;
   vm_config.trace_events = config.trace_events;
   vm_config.trace_rip = config.trace_rip;
+  vm_config.observer = config.observer;
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
   vm_config.tsc_deadline = true;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <vector>
 
+#include <muster/rendezvous/observer.h>
 #include <muster/rendezvous/sync.h>
 #include <muster/vcpu/kvm/system.h>
 #include <muster/vcpu/run/start_state.h>
@@ -41,6 +42,9 @@ struct MachineConfig {
 
   // Decides over the vCPUs that come to gates; outlives the machine. Null: there are no gates.
   GateKeeper* gates = nullptr;
+
+  // Is told of meetings of vCPUs that last; outlives the Machine.
+  rendezvous::Observer* observer = nullptr;
 };
 
 // A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a

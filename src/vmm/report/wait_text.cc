@@ -1,0 +1,54 @@
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+
+#include <muster/vmm/report/style.h>
+#include <muster/vmm/report/wait_text.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr size_t kMostLines = 16;
+
+std::string Describe(const rendezvous::Straggler& cpu) {
+  std::string text = fmt::format("  CPU {}: ", cpu.cpu);
+  if (cpu.started) {
+    text += fmt::format("in the function for {}", FormatDuration(cpu.since_ns));
+  } else if (cpu.asked_ns == 0) {
+    text += "has not been told yet";
+  } else {
+    text += fmt::format("has not come, {} {} ago", cpu.notified ? "kicked" : "woken",
+                        FormatDuration(cpu.asked_ns));
+  }
+  if (cpu.overruns != 0) {
+    text += fmt::format(", ENTERED THE GUEST {} times since: a bug of Muster", cpu.overruns);
+  }
+  return text + "; " + cpu.doing + "\n";
+}
+
+}  // namespace
+
+std::string RenderWait(const rendezvous::Wait& wait) {
+  std::string text = fmt::format(
+      "muster: {} by {} has waited {} for ", wait.name,
+      wait.initiator < 0 ? std::string("muster itself") : fmt::format("CPU {}", wait.initiator),
+      FormatDuration(wait.waited_ns));
+  text += wait.has_turn ? "its CPUs" : fmt::format("its turn, after {}", wait.behind);
+  if (!wait.standing.Empty()) text += fmt::format("; stopped: CPU {}", wait.standing.ToString());
+  text += "\n";
+  for (size_t i = 0; i < std::min(wait.stragglers.size(), kMostLines); ++i) {
+    text += Describe(wait.stragglers[i]);
+  }
+  if (wait.stragglers.size() > kMostLines) {
+    text += fmt::format("  and {} more\n", wait.stragglers.size() - kMostLines);
+  }
+  return text;
+}
+
+void WaitPrinter::Waits(const rendezvous::Wait& wait) {
+  const std::string text = RenderWait(wait);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace muster::vmm
