@@ -41,6 +41,9 @@ demo() {
   for cpu in 0 1 2 3; do
     grep -q "^cpu $cpu " "$dir/out" || fail "CPU $cpu did not report"
   done
+  for verdict in 2011:\ failed generation:\ survived waiters3:\ prevented; do
+    grep -q "^rv-exit-reset/$verdict, as due" "$dir/out" "$dir/err" || fail "not $verdict"
+  done
 }
 
 demo

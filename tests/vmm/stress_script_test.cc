@@ -99,6 +99,10 @@ TEST_CASE("a bad script is refused with its line, the rule and the mend") {
 TEST_CASE("a bad signature is refused with its line and the rule") {
   CHECK(SignatureRefusal("# nothing") ==
         "x.signature:1: nothing but comments; an empty signature would match every run");
+  CHECK(SignatureRefusal("or") == "x.signature:1: nothing comes before `or`");
+  CHECK(SignatureRefusal("deadlock\nor") == "x.signature: nothing comes after the last `or`");
+  CHECK(SignatureRefusal("deadlock\nor else") == "x.signature:2: `or` stands alone");
+  CHECK(SignatureRefusal("deadlock\nor\nx == 1") == "accepted");
   CHECK(SignatureRefusal("deadlock now") == "x.signature:1: `deadlock` stands alone");
   CHECK(SignatureRefusal("deadlock\ncpu 1") == "x.signature:2: the form is: cpu NUMBER CLAIM");
   const std::string claims =

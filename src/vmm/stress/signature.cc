@@ -159,8 +159,16 @@ std::string Miss(const Words& words, const FinalState& state) {
 
 absl::StatusOr<Signature> Signature::Parse(const std::string& file, const std::string& text) {
   Signature signature;
+  std::vector<Line> way;
   for (const TextLine& line : CutIntoLines(file, text)) {
     const Words& words = line.words;
+    if (words[0] == "or") {
+      if (words.size() != 1) return line.Refuse("`or` stands alone");
+      if (way.empty()) return line.Refuse("nothing comes before `or`");
+      signature.ways_.push_back(std::move(way));
+      way.clear();
+      continue;
+    }
     if (words[0] == "deadlock") {
       if (words.size() != 1) return line.Refuse("`deadlock` stands alone");
     } else if (words[0] == "cpu") {
@@ -182,28 +190,41 @@ absl::StatusOr<Signature> Signature::Parse(const std::string& file, const std::s
         }
       }
     }
-    signature.lines_.push_back({line.file, line.number, words});
+    way.push_back({line.file, line.number, words});
   }
-  if (signature.lines_.empty()) {
+  if (way.empty()) {
     return absl::InvalidArgumentError(
-        fmt::format("{}:1: nothing but comments; an empty signature would match every run", file));
+        signature.ways_.empty()
+            ? fmt::format("{}:1: nothing but comments; an empty signature would match every run",
+                          file)
+            : fmt::format("{}: nothing comes after the last `or`", file));
   }
+  signature.ways_.push_back(std::move(way));
   return signature;
 }
 
 std::string Signature::FirstMiss(const FinalState& state) const {
-  for (const Line& line : lines_) {
-    const std::string why = Miss(line.words, state);
-    if (why.empty()) continue;
-    return fmt::format("{}:{}: {}: {}", line.file, line.number, fmt::join(line.words, " "), why);
+  std::string first;
+  for (const std::vector<Line>& way : ways_) {
+    std::string miss;
+    for (const Line& line : way) {
+      const std::string why = Miss(line.words, state);
+      if (why.empty()) continue;
+      miss = fmt::format("{}:{}: {}: {}", line.file, line.number, fmt::join(line.words, " "), why);
+      break;
+    }
+    if (miss.empty()) return "";
+    if (first.empty()) first = std::move(miss);
   }
-  return "";
+  return first;
 }
 
 absl::Status Signature::CheckAgainst(const Variables& variables) const {
   // Where pointers lead is known only later: any address does.
   const auto anywhere = [](uint64_t) -> std::optional<uint64_t> { return 0; };
-  for (const Line& line : lines_) {
+  std::vector<Line> lines;
+  for (const std::vector<Line>& way : ways_) lines.insert(lines.end(), way.begin(), way.end());
+  for (const Line& line : lines) {
     std::vector<std::string> paths;
     if (line.words[0] == "cpu") {
       const CpuClaim claim = *ToCpuClaim(line.words);

@@ -20,8 +20,9 @@ namespace muster::vmm {
 //   cpu 2 in smp_rendezvous_action       RIP is in that function
 //   cpu 2 waits for waiters[2]           as it has declared, and memory does not satisfy it
 //   cpu 2 halted
+//   or                                   what follows is another way to look
 //
-// "does not" goes before serves, owes, wait.
+// "does not" goes before serve, owe, wait.
 class Signature {
  public:
   struct Line {
@@ -35,7 +36,7 @@ class Signature {
 
   // Whether all of it holds. A line that names what this guest does not have does not hold.
   bool Matches(const FinalState& state) const { return FirstMiss(state).empty(); }
-  // The first line that does not hold, and why; "" where all do.
+  // The first line that does not hold, of the first way to look, and why; "" where all of one do.
   std::string FirstMiss(const FinalState& state) const;
 
   // NotFound or InvalidArgument where the image has no such variable: a mistake in a signature that
@@ -43,7 +44,7 @@ class Signature {
   absl::Status CheckAgainst(const Variables& variables) const;
 
  private:
-  std::vector<Line> lines_;
+  std::vector<std::vector<Line>> ways_;  // one of which has to hold
 };
 
 }  // namespace muster::vmm

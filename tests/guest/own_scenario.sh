@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# own_scenario.sh SOURCE_DIR C_COMPILER MUSTER
+#
+# A protocol of one's own, as docs/guests.md has it: built outside the tree, its bug reproduced and
+# its fix seen to hold.
+set -eu
+source_dir=$1 compiler=$2 muster=$3
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() { cat "$dir/err"; echo "FAIL: $*" >&2; exit 1; }
+
+cp "$source_dir"/guest/example_scenario/* "$dir"
+cmake -G Ninja -S "$dir" -B "$dir/build" -DMUSTER="$source_dir" -DCMAKE_C_COMPILER="$compiler" \
+  >"$dir/err" && cmake --build "$dir/build" >"$dir/err" 2>&1 || fail "it does not build"
+
+# stress STATUS OPTION...
+stress() {
+  local want=$1 status=0
+  shift
+  "$muster" stress "$dir/build/guests/lost" --script "$dir/lost.script" "$@" 2>"$dir/err" || status=$?
+  [[ $status != 6 ]] || exit 77
+  [[ $status == "$want" ]] || fail "status $status, not $want: $*"
+}
+
+stress 0 --signature "$dir/lost.signature" --runs 3
+grep -q '/clear-last: failed, as due' "$dir/err" || fail "the bug was not reproduced"
+grep -q '/clear-first: survived, as due' "$dir/err" || fail "the fix was not seen to hold"
+grep -q 'worked (held)' "$dir/err" || fail "the failed run is not explained"
+
+# Without a signature a lock-up is a failure all the same.
+stress 0
+# A signature that does not fit is an outcome that is not due.
+sed 's/done == 1/done == 2/' "$dir/lost.signature" >"$dir/other.signature"
+stress 16 --signature "$dir/other.signature"
+grep -q 'other.signature:3: done == 2: it is 0x1' "$dir/err" || fail "it does not say what did not fit"
+# Nor does it go on for ever where a gate is never reached.
+sed 's/at worked/at nowhere/' "$dir/lost.script" >"$dir/stalls.script"
+mv "$dir/stalls.script" "$dir/lost.script"
+stress 16 --signature "$dir/lost.signature"
+grep -q 'the script stalled: its line 7 waits for cpu 1 at nowhere, which never came' "$dir/err" ||
+  fail "it does not say where the script stalled"
+# Mistakes have a file and a line.
+echo 'hold cpu 7 at a until cpu 0 at b' >>"$dir/lost.script"
+stress 4 --signature "$dir/lost.signature"
+grep -q "^muster: $dir/lost.script:8: '7' is no CPU" "$dir/err" || fail "no file and line"
