@@ -40,6 +40,7 @@ static void CallTwice(void* unused) {
   smp_call_function_single_async(1 - self, &csds[self]);
   GATE("asked-twice");
   EnableInterrupts();
+  GATE("irqs-on");  // what has come meanwhile is taken here at the latest
 }
 
 void GuestMain(void) {

@@ -98,7 +98,7 @@ INTERRUPT_HANDLER(OnCallFunctionSingle) {
 }
 
 // Work for a CPU that has interrupts off for as long as a script wants.
-static inline void KeepInterruptsOff(void* unused) {
+static __attribute__((unused)) void KeepInterruptsOff(void* unused) {
   (void)unused;
   DisableInterrupts();
   GATE("irqs-off");

@@ -23,7 +23,10 @@ std::string Describe(const char* path, int line) {
 }
 
 // A row of the line table covers the addresses up to the next row of its sequence.
-void ReadUnit(Dwarf_Die& unit, const std::vector<uint64_t>& wanted, SourceLines& found) {
+// `lowest`: of the image. Functions that the linker dropped keep their lines, from 0 on, and what
+// is sorted behind them is not theirs.
+void ReadUnit(Dwarf_Die& unit, const std::vector<uint64_t>& wanted, uint64_t lowest,
+              SourceLines& found) {
   Dwarf_Lines* lines = nullptr;
   size_t count = 0;
   if (dwarf_getsrclines(&unit, &lines, &count) != 0) return;
@@ -35,7 +38,7 @@ void ReadUnit(Dwarf_Die& unit, const std::vector<uint64_t>& wanted, SourceLines&
     if (dwarf_lineaddr(line, &begin) != 0 ||
         dwarf_lineaddr(dwarf_onesrcline(lines, i + 1), &end) != 0 ||
         dwarf_lineendsequence(line, &ends_sequence) != 0 || ends_sequence || begin >= end ||
-        dwarf_lineno(line, &number) != 0 || number <= 0) {
+        begin < lowest || dwarf_lineno(line, &number) != 0 || number <= 0) {
       continue;
     }
     auto at = std::lower_bound(wanted.begin(), wanted.end(), begin);
@@ -52,7 +55,10 @@ SourceLines ReadSourceLines(const ImageBytes& file, const std::vector<uint64_t>&
   SourceLines found;
   const absl::StatusOr<ElfImage> image = ParseElf(file);
   if (!image.ok()) return found;
-  // Functions that the linker dropped keep their lines, at 0.
+  uint64_t lowest = UINT64_MAX;
+  for (const ElfSegment& segment : image->segments) {
+    if (segment.memory_size != 0) lowest = std::min(lowest, segment.virtual_address);
+  }
   std::vector<uint64_t> wanted;
   for (uint64_t address : addresses) {
     for (const ElfSegment& segment : image->segments) {
@@ -71,7 +77,7 @@ SourceLines ReadSourceLines(const ImageBytes& file, const std::vector<uint64_t>&
     const bool holds_one = std::any_of(wanted.begin(), wanted.end(), [&die](uint64_t address) {
       return dwarf_haspc(&die, address) > 0;
     });
-    if (holds_one) ReadUnit(die, wanted, found);
+    if (holds_one) ReadUnit(die, wanted, lowest, found);
   }
   return found;
 }
