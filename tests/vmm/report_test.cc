@@ -413,6 +413,7 @@ TEST_CASE("JSON has the outcome, every vCPU and what nobody served") {
   CHECK(Has(json, "\"line\": \"main.c:7\""));
   CHECK(Has(json, "\"waits_for\": \"its timer, in 2.5 ms\""));
   CHECK(Has(json, "\"ns\": 3,"));
+  CHECK(Has(json, "\"timer_deadline_ns\": 12500000,"));  // from the start too
   CHECK(Has(json, "\"what\": \"port 3f8\""));
   CHECK(Has(json, "\"stuck\": true"));
   CHECK(Has(json, "\"address\": \"0x1a0\""));

@@ -88,8 +88,9 @@ Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
       {"mailbox", vcpu.mailbox},
       {"nmi_pending", vcpu.nmi_pending},
   };
+  // From the start, like the times of events.
   json["timer_deadline_ns"] =
-      vcpu.timer_deadline_ns ? Json(*vcpu.timer_deadline_ns) : Json(nullptr);
+      vcpu.timer_deadline_ns ? Json(*vcpu.timer_deadline_ns - report.start_ns) : Json(nullptr);
   json["counters"] = OfCounters(vcpu.counters);
   json["last_events"] = OfEvents(vcpu.last_events, report.start_ns);
   return json;
