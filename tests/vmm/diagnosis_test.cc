@@ -29,7 +29,9 @@ TEST_CASE("doctor: without a device guests cannot run, and the mend is said") {
   CHECK_THAT(device->mend,
              !StartsWith("or") && Contains("; or run on an emulated machine: ./dev "));
   CHECK_THAT(RenderDiagnosis(diagnosis, Style{}),
-             Contains("\nTo mend, or to know:\n  /nonexistent/kvm opens: " + device->mend + "\n") &&
+             Contains("  !  /nonexistent/kvm opens  no\n") &&
+                 Contains("\nTo mend, or to know:\n  /nonexistent/kvm opens: " + device->value +
+                          "; " + device->mend + "\n") &&
                  EndsWith("\nGuests cannot run here.\n"));
 }
 
@@ -39,6 +41,13 @@ TEST_CASE("doctor: a device that is not KVM is told as such") {
   CHECK(Find(diagnosis, "device")->verdict == Finding::Verdict::kYes);
   CHECK(Find(diagnosis, "api-version")->value == "not KVM");
   CHECK(ToJson(diagnosis).find("\"can_run\": false") != std::string::npos);
+}
+
+TEST_CASE("doctor: why guests cannot run is never cut, however narrow the terminal") {
+  const std::string why(300, 'w');
+  const Diagnosis diagnosis{{{"a", Finding::Verdict::kNo, "one thing", why, ""}}};
+  CHECK_THAT(RenderDiagnosis(diagnosis, Style{.width = 40}),
+             Contains("  !  one thing  no\n") && Contains("\n  one thing: " + why + "\n"));
 }
 
 TEST_CASE("doctor: a row is marked where it keeps guests from running, and nowhere else") {

@@ -13,6 +13,7 @@ namespace {
 using Verdict = Finding::Verdict;
 
 constexpr int kApiVersion = 12;
+constexpr size_t kMostInCell = 24;
 constexpr const char* kNested = "run on an emulated machine: ./dev nested -- COMMAND";
 
 // A status of vcpu::System as a finding: the mend is what follows its first ';'.
@@ -100,8 +101,13 @@ std::string RenderDiagnosis(const Diagnosis& diagnosis, const Style& style) {
   std::string mends;
   for (const Finding& f : diagnosis.findings) {
     const bool bad = f.verdict == Verdict::kNo;
-    table.AddRow({bad ? "!" : "", f.what, f.value}, bad ? Colour::kRed : Colour::kNone);
-    if (!f.mend.empty()) mends += fmt::format("  {}: {}\n", f.what, f.mend);
+    // A table may cut its cells. Why guests cannot run is said in full, below it if need be.
+    const bool below = bad && f.value.size() > kMostInCell;
+    table.AddRow({bad ? "!" : "", f.what, below ? "no" : f.value},
+                 bad ? Colour::kRed : Colour::kNone);
+    if (!below && f.mend.empty()) continue;
+    mends += fmt::format("  {}: {}{}{}\n", f.what, below ? f.value : "",
+                         below && !f.mend.empty() ? "; " : "", f.mend);
   }
   std::string text = table.Render(style);
   if (!mends.empty()) text += "\nTo mend, or to know:\n" + mends;
