@@ -227,13 +227,18 @@ TEST_CASE("vCPUs that did not answer are counted") {
   CHECK(RenderVcpus(report, Style()).find("2 vCPUs did not answer in time") != std::string::npos);
 }
 
+// The first such fault ends the run.
+void Crash(RunReport& report, const GuestFault& fault) {
+  report.faults.push_back(fault);
+  if (report.ending) return;
+  report.ending =
+      Ending{.kind = Ending::Kind::kGuestCrash, .detail = Describe(fault), .fault = fault};
+}
+
 TEST_CASE("a crash report has the reason, the place, the code and the registers") {
   RunReport report = Mixed();
   report.vcpus[0].gpr[0] = 0x2badb002;
-  GuestFault fault{0, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x10001c, {}};
-  report.ending = Ending{
-      .kind = Ending::Kind::kGuestCrash, .detail = Describe(fault), .fault = std::move(fault)};
-  report.code_at_fault = {0x0f, 0x0b};
+  Crash(report, {0, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x10001c, {0x0f, 0x0b}});
   report.unknown_ports = {{0x70, 0, 2}};
   CHECK("\n" + RenderReport(report, Style()) == R"(
 muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after 10 ms)
@@ -244,7 +249,7 @@ muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after
   CR0 0  CR2 0  CR3 0  CR4 0  EFER 0  RFLAGS 246  CS 0000
 
   CPU  STATE          RIP               FLAGS     IRR       ISR  PPR  WAITS FOR
-    0  crashed        10001c main+0x1c  IF PF ZF  41 ef +2  50   50   -
+    0  crashed        10001c main+0x1c  IF PF ZF  41 ef +2  50   50   - (triple-fault)
     1  halted         100020 idle       IF        -         -    00   an interrupt
     2  halted         100020 idle       IF        -         -    00   its timer, in 2.5 ms
   3-5  wait-for-SIPI  ?                 ?         -         -    00   INIT, SIPI
@@ -258,8 +263,7 @@ TEST_CASE("a crash in an AP's trampoline has the symbol and the line of CS's bas
   vcpu.cs_selector = 0x0800;
   vcpu.cs_base = 0x8000;
   vcpu.rip = 0x105;
-  GuestFault fault{1, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x105, {}};
-  report.ending = Ending{.kind = Ending::Kind::kGuestCrash, .fault = std::move(fault)};
+  Crash(report, {1, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x105, {}});
   report.symbols = SymbolTable({{0x100, 0x100, "wrong"}, {0x8100, 0x100, "trampoline"}}, 0x9000);
   report.lines = {{0x105, "wrong.c:1"}, {0x8105, "boot.S:7"}};
   const std::vector<uint64_t> addresses = AddressesOf(report);
@@ -273,6 +277,22 @@ TEST_CASE("a crash in an AP's trampoline has the symbol and the line of CS's bas
   CHECK(json.find("\"rip\": \"0x105\",\n    \"symbol\": \"trampoline+0x5\",\n    "
                   "\"line\": \"boot.S:7\"") != std::string::npos);
   CHECK(json.find("wrong") == std::string::npos);
+}
+
+TEST_CASE("a second vCPU that crashed is not just off") {
+  RunReport report = Mixed();
+  for (Inspection& vcpu : report.vcpus) vcpu.state = RunState::kOffline;
+  Crash(report, {1, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x100020, {}});
+  Crash(report, {2, vcpu::GuestFaultExit::Kind::kEmulationFailure, 0, 0x100020, {0xdf}});
+  const std::string text = RenderReport(report, Style());
+  CHECK(text.find("the guest crashed on cpu 1: triple fault") != std::string::npos);
+  CHECK(text.find("    1  crashed  100020 idle ") != std::string::npos);
+  CHECK(text.find("- (triple-fault)\n    2  crashed  100020 idle ") != std::string::npos);
+  CHECK(text.find("- (emulation-failure)\n") != std::string::npos);
+  const std::string json = ToJson(report);
+  size_t faults = 0;
+  for (size_t at = 0; (at = json.find("\"fault\": {", at)) != std::string::npos; ++at) ++faults;
+  CHECK(faults == 3);  // the run's, and those of two vCPUs
 }
 
 TEST_CASE("the first line says how the run ended, and nothing where the guest powered off") {
@@ -433,8 +453,7 @@ TEST_CASE("accesses past those that are told apart are reported as a number") {
 
 TEST_CASE("JSON of a crash names the fault") {
   RunReport report = Mixed();
-  GuestFault fault{0, vcpu::GuestFaultExit::Kind::kEmulationFailure, 1, 0x100020, {0xcc}};
-  report.ending = Ending{.kind = Ending::Kind::kGuestCrash, .fault = std::move(fault)};
+  Crash(report, {0, vcpu::GuestFaultExit::Kind::kEmulationFailure, 1, 0x100020, {0xcc}});
   const std::string json = ToJson(report);
   CHECK(Has(json, "\"kind\": \"emulation-failure\""));
   CHECK(Has(json, "\"symbol\": \"idle\""));

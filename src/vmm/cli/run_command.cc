@@ -147,6 +147,7 @@ class Run {
     report.vcpus = machine_.Inspect(kInspectTimeoutNs);
     report.trace_events = TraceEvents(options_);
     if (report.ending) {
+      report.faults = machine_.Faults();
       report.events = machine_.Events();
       report.outside_events = machine_.OutsideEvents();
     }
@@ -159,14 +160,15 @@ class Run {
     report.pins = PinsAwaitingEoi(machine_.IoApicState(), report.vcpus);
     report.symbols = loaded_.symbols;
     report.lines = ReadSourceLines(image_bytes_, AddressesOf(report));
-    if (report.ending && report.ending->fault) {
-      const GuestFault& fault = *report.ending->fault;
-      const vcpu::Inspection* vcpu = report.Find(fault.cpu);
-      if (vcpu != nullptr && vcpu->registers_known) {
-        report.code_at_fault = ReadCode(machine_.memory(), *vcpu, fault.rip, kCodeBytes);
-      }
-    }
+    for (GuestFault& fault : report.faults) AddBytes(report, fault);
+    if (report.ending && report.ending->fault) AddBytes(report, *report.ending->fault);
     return report;
+  }
+
+  void AddBytes(const RunReport& report, GuestFault& fault) const {
+    const vcpu::Inspection* vcpu = report.Find(fault.cpu);
+    if (!fault.bytes.empty() || vcpu == nullptr || !vcpu->registers_known) return;
+    fault.bytes = ReadCode(machine_.memory(), *vcpu, fault.rip, kCodeBytes);
   }
 
   const RunOptions& options_;

@@ -211,6 +211,14 @@ std::vector<std::vector<vcpu::Event>> Machine::Events() const {
   return all;
 }
 
+std::vector<GuestFault> Machine::Faults() const {
+  std::vector<GuestFault> all;
+  for (const Cpu& cpu : cpus_) {
+    if (cpu.fault) all.push_back(*cpu.fault);
+  }
+  return all;
+}
+
 void* Machine::CpuMain(void* argument) {
   Cpu& cpu = *static_cast<Cpu*>(argument);
   pthread_setname_np(pthread_self(), fmt::format("cpu {}", cpu.index).c_str());

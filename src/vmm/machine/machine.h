@@ -107,6 +107,9 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
   // Their last events, by vCPU; after Finish.
   std::vector<std::vector<vcpu::Event>> Events() const;
+  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. After
+  // Finish.
+  std::vector<GuestFault> Faults() const;
   apic::IoApic IoApicState() const { return vm_->IoApicState(); }
   std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
 
@@ -119,6 +122,7 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
     bool started = false;
     std::optional<vcpu::Inspection> last;
     std::vector<vcpu::Event> events;
+    std::optional<GuestFault> fault;
   };
 
   Machine(const MachineConfig& config, GuestMemory memory);

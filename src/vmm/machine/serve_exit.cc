@@ -35,6 +35,7 @@ bool Machine::Serve(int cpu, vcpu::Exit& exit) {
           [&](vcpu::GuestFaultExit& fault) {
             GuestFault kept{
                 cpu, fault.kind, fault.detail, fault.rip, {fault.bytes.begin(), fault.bytes.end()}};
+            cpus_[static_cast<size_t>(cpu)].fault = kept;
             std::string what = Describe(kept);
             End({.kind = Ending::Kind::kGuestCrash,
                  .detail = std::move(what),

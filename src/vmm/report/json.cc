@@ -70,13 +70,26 @@ Json OfEvents(const std::vector<vcpu::Event>& events, uint64_t start_ns) {
   return json;
 }
 
+Json OfFault(const GuestFault& fault, const RunReport& report) {
+  Json json = {{"cpu", fault.cpu},
+               {"kind", ToString(fault.kind)},
+               {"detail", Hex(fault.detail)},
+               {"rip", Hex(fault.rip)}};
+  json["symbol"] = OrNull(report.symbols.Name(report.AddressOf(fault)));
+  json["line"] = OrNull(report.Line(report.AddressOf(fault)));
+  json["bytes"] = fault.bytes;
+  return json;
+}
+
 Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   Json json = {{"cpu", vcpu.cpu}, {"apic_id", vcpu.apic_id}, {"state", vcpu::ToString(vcpu.state)}};
   json["registers"] = vcpu.registers_known ? OfRegisters(vcpu) : Json(nullptr);
   const uint64_t address = AddressOf(vcpu);
   json["symbol"] = OrNull(vcpu.registers_known ? report.symbols.Name(address) : "");
   json["line"] = OrNull(vcpu.registers_known ? report.Line(address) : "");
-  json["waits_for"] = DescribeWait(vcpu, report.now_ns);
+  const GuestFault* const fault = report.FaultOf(vcpu.cpu);
+  json["fault"] = fault != nullptr ? OfFault(*fault, report) : Json(nullptr);
+  json["waits_for"] = fault != nullptr ? "nothing: it crashed" : DescribeWait(vcpu, report.now_ns);
   json["apic"] = {
       {"enabled", vcpu.apic_enabled},
       {"software_enabled", vcpu.apic_software_enabled},
@@ -112,17 +125,6 @@ Json OfPins(const std::vector<WaitingPin>& pins) {
                     {"held_by", pin.holders},
                     {"stuck", pin.holders.empty()}});
   }
-  return json;
-}
-
-Json OfFault(const GuestFault& fault, const RunReport& report) {
-  Json json = {{"cpu", fault.cpu},
-               {"kind", ToString(fault.kind)},
-               {"detail", Hex(fault.detail)},
-               {"rip", Hex(fault.rip)}};
-  json["symbol"] = OrNull(report.symbols.Name(report.AddressOf(fault)));
-  json["line"] = OrNull(report.Line(report.AddressOf(fault)));
-  json["bytes"] = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
   return json;
 }
 

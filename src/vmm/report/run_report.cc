@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <muster/vmm/report/run_report.h>
 
 namespace muster::vmm {
@@ -7,6 +9,12 @@ const vcpu::Inspection* RunReport::Find(int cpu) const {
     if (vcpu.cpu == cpu) return &vcpu;
   }
   return nullptr;
+}
+
+const GuestFault* RunReport::FaultOf(int cpu) const {
+  const auto fault = std::find_if(faults.begin(), faults.end(),
+                                  [cpu](const GuestFault& fault) { return fault.cpu == cpu; });
+  return fault == faults.end() ? nullptr : &*fault;
 }
 
 std::string RunReport::Line(uint64_t address) const {
@@ -24,9 +32,7 @@ std::vector<uint64_t> AddressesOf(const RunReport& report) {
   for (const vcpu::Inspection& vcpu : report.vcpus) {
     if (vcpu.registers_known) addresses.push_back(AddressOf(vcpu));
   }
-  if (report.ending && report.ending->fault) {
-    addresses.push_back(report.AddressOf(*report.ending->fault));
-  }
+  for (const GuestFault& fault : report.faults) addresses.push_back(report.AddressOf(fault));
   return addresses;
 }
 

@@ -25,6 +25,8 @@ struct RunReport {
   uint64_t start_ns = 0;         // by the machine's clock
   uint64_t now_ns = 0;           // when it was made
   std::optional<Ending> ending;  // nothing while the run goes on
+  // By vCPU; the ending has the one that came first. Bytes that KVM did not give are from memory.
+  std::vector<GuestFault> faults;
 
   std::vector<vcpu::Inspection> vcpus;           // by number; those that did not answer are missing
   size_t trace_events = 0;                       // as many of each vCPU are kept at least
@@ -36,9 +38,6 @@ struct RunReport {
   // Accesses to more of them than AccessCounts::kMostAddresses.
   uint64_t other_ports = 0, other_addresses = 0, other_msrs = 0;
 
-  // What memory holds where the crashed vCPU stood, where it could be found.
-  std::vector<uint8_t> code_at_fault;
-
   std::vector<WaitingPin> pins;
 
   SymbolTable symbols;
@@ -46,6 +45,7 @@ struct RunReport {
 
   uint64_t wall_ns() const { return now_ns - start_ns; }
   const vcpu::Inspection* Find(int cpu) const;
+  const GuestFault* FaultOf(int cpu) const;  // nullptr where it did not crash
   // "ipi.c:120", or "" where it is not known.
   std::string Line(uint64_t address) const;
   // Where the fault was, as symbols and lines go: linear, so with the base of its vCPU's CS.

@@ -45,8 +45,9 @@ std::string RenderFault(const RunReport& report, const GuestFault& fault) {
   std::string text =
       fmt::format("  at {:#x}{}{}\n", address, name.empty() ? "" : fmt::format(" ({})", name),
                   line.empty() ? "" : ", " + line);
-  const std::vector<uint8_t>& bytes = fault.bytes.empty() ? report.code_at_fault : fault.bytes;
-  if (!bytes.empty()) text += fmt::format("  code there: {:02x}\n", fmt::join(bytes, " "));
+  if (!fault.bytes.empty()) {
+    text += fmt::format("  code there: {:02x}\n", fmt::join(fault.bytes, " "));
+  }
   if (const vcpu::Inspection* vcpu = report.Find(fault.cpu)) text += RenderRegisters(*vcpu);
   return text + "\n";
 }

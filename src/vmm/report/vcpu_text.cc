@@ -28,16 +28,16 @@ Colour ColourOf(RunState state) {
 }
 
 std::vector<std::string> Cells(const Inspection& vcpu, const RunReport& report) {
-  const bool crashed =
-      report.ending && report.ending->fault && report.ending->fault->cpu == vcpu.cpu;
-  return {crashed ? "crashed" : vcpu::ToString(vcpu.state),
+  const GuestFault* const fault = report.FaultOf(vcpu.cpu);
+  return {fault != nullptr ? "crashed" : vcpu::ToString(vcpu.state),
           DescribeRip(vcpu, report.symbols),
           vcpu.registers_known ? report.Line(AddressOf(vcpu)) : "",
           vcpu.registers_known ? DescribeFlags(vcpu.rflags) : "?",
           DescribeVectors(vcpu.irr),
           DescribeVectors(vcpu.isr),
           fmt::format("{:02x}", vcpu.ppr),
-          crashed ? "-" : DescribeWait(vcpu, report.now_ns)};
+          fault != nullptr ? fmt::format("- ({})", ToString(fault->kind))
+                           : DescribeWait(vcpu, report.now_ns)};
 }
 
 std::string Range(int first, int last) {
