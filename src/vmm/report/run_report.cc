@@ -13,7 +13,7 @@ const vcpu::Inspection* RunReport::Find(int cpu) const {
 
 const GuestFault* RunReport::FaultOf(int cpu) const {
   const auto fault = std::find_if(faults.begin(), faults.end(),
-                                  [cpu](const GuestFault& fault) { return fault.cpu == cpu; });
+                                  [cpu](const GuestFault& one) { return one.cpu == cpu; });
   return fault == faults.end() ? nullptr : &*fault;
 }
 
