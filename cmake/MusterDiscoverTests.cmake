@@ -1,9 +1,12 @@
 # Script: asks the Catch2 EXECUTABLE for its test cases and writes OUTPUT, which registers each with
 # CTest as "NAME: test case" with the properties HERE; where NESTED or INTEL, the properties of its
-# twins, are not empty, also those, which run through the commands RUN_NESTED and RUN_INTEL. Cases
-# with the tag [if0-spin] are skipped on Intel's, and say why.
+# twins, are not empty, also those, which run through the commands RUN_NESTED and RUN_INTEL. What a
+# tag says that an emulator cannot do is skipped there, with the reason.
 cmake_minimum_required(VERSION 3.25)
-set(skip_if0_spin sh -c "echo 'skipped: Bochs never interrupts a guest that spins with IF = 0' && exit 77")
+set(cannot_NESTED "[breakpoint]")
+set(because_NESTED "QEMU's machine goes down at a guest's hardware breakpoint")
+set(cannot_INTEL "[if0-spin]")
+set(because_INTEL "Bochs never interrupts a guest that spins with IF = 0")
 
 execute_process(COMMAND ${EXECUTABLE} --list-test-names-only
   OUTPUT_VARIABLE cases ERROR_VARIABLE errors RESULT_VARIABLE count)
@@ -15,9 +18,11 @@ if(cases MATCHES ";")
   message(FATAL_ERROR "${EXECUTABLE}: a test case's name must not hold a semicolon")
 endif()
 
-execute_process(COMMAND ${EXECUTABLE} --list-test-names-only "[if0-spin]"
-  OUTPUT_VARIABLE if0_spin ERROR_QUIET)
-string(PREPEND if0_spin "\n")
+foreach(twin NESTED INTEL)
+  execute_process(COMMAND ${EXECUTABLE} --list-test-names-only "${cannot_${twin}}"
+    OUTPUT_VARIABLE skipped_${twin} ERROR_QUIET)
+  string(PREPEND skipped_${twin} "\n")
+endforeach()
 
 set(script "")
 function(register name properties)
@@ -42,14 +47,15 @@ foreach(case IN LISTS cases)
   string(REPLACE "<close>" "]" case "${case}")
   set(command ${EXECUTABLE} "${spec}" --warn NoTests)
   register("${NAME}: ${case}" "${HERE}" ${command})
-  if(NESTED)
-    register("nested: ${NAME}: ${case}" "${NESTED}" ${RUN_NESTED} ${command})
-  endif()
-  string(FIND "${if0_spin}" "\n${case}\n" is_if0_spin)
-  if(INTEL AND NOT is_if0_spin EQUAL -1)
-    register("intel: ${NAME}: ${case}" "${INTEL}" ${skip_if0_spin})
-  elseif(INTEL)
-    register("intel: ${NAME}: ${case}" "${INTEL}" ${RUN_INTEL} ${command})
-  endif()
+  foreach(twin NESTED INTEL)
+    string(TOLOWER ${twin} prefix)
+    string(FIND "${skipped_${twin}}" "\n${case}\n" is_skipped)
+    if(${twin} AND is_skipped EQUAL -1)
+      register("${prefix}: ${NAME}: ${case}" "${${twin}}" ${RUN_${twin}} ${command})
+    elseif(${twin})
+      register("${prefix}: ${NAME}: ${case}" "${${twin}}"
+        sh -c "echo \"skipped: ${because_${twin}}\" && exit 77")
+    endif()
+  endforeach()
 endforeach()
 file(WRITE ${OUTPUT} "${script}")

@@ -51,8 +51,9 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
     return Entry::kReady;
   }
 
+  const kvm_vcpu_events& events = run().s.regs.events;
   const bool queued = (run().kvm_dirty_regs & KVM_SYNC_X86_EVENTS) != 0 &&
-                      run().s.regs.events.interrupt.injected != 0;
+                      (events.interrupt.injected != 0 || events.exception.injected != 0);
   if (run().ready_for_interrupt_injection && run().if_flag && !queued) {
     if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
     Inject(*vector);
@@ -66,7 +67,6 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   if (vm_.traits().exact_windows) return Entry::kReady;
   // What KVM still holds it delivers first. A step would push TF with the flags then, and the IRET
   // would bring it back: the guest itself would get the #DB.
-  const kvm_vcpu_events& events = run().s.regs.events;
   const bool kvm_holds_one = events.interrupt.injected != 0 || events.nmi.pending != 0 ||
                              events.nmi.injected != 0 || events.exception.injected != 0;
   if (stepper_.exhausted()) Poll();  // which refills the budget

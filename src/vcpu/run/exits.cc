@@ -13,6 +13,8 @@
 namespace muster::vcpu {
 namespace {
 
+constexpr uint8_t kDebugVector = 1;  // #DB
+
 bool IsApicMsr(uint32_t index) {
   return (index >= apic::kMsrX2ApicFirst && index <= apic::kMsrX2ApicLast) ||
          index == apic::kMsrApicBase || index == apic::kMsrTscDeadline;
@@ -62,8 +64,7 @@ bool VcpuCore::HandleExit(Exit& exit) {
       return false;
     case KVM_EXIT_DEBUG:
       ++counters_.debug_exits;
-      stepper_.Stepped();
-      return false;
+      return HandleDebug(exit);
     case KVM_EXIT_INTR:
       ++counters_.interrupted;
       return false;
@@ -81,6 +82,19 @@ bool VcpuCore::HandleExit(Exit& exit) {
       ++counters_.other_exits;
       return Fault(exit, GuestFaultExit::Kind::kUnexpectedExit, r.exit_reason);
   }
+}
+
+bool VcpuCore::HandleDebug(Exit& exit) {
+  const absl::StatusOr<bool> is_guests = stepper_.Stepped(handle_, vm_.memory());
+  if (!is_guests.ok()) return Fail(exit, is_guests.status());
+  if (*is_guests) {
+    auto& exception = run().s.regs.events.exception;
+    exception.injected = 1;
+    exception.nr = kDebugVector;
+    exception.has_error_code = 0;
+    run().kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+  }
+  return false;
 }
 
 bool VcpuCore::HandleMmio(Exit& exit) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <cstdint>
+#include <utility>
 
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
@@ -11,6 +13,10 @@ namespace muster::vcpu {
 // Finds interrupt windows that a KVM with batched windows would run past: single-steps the guest
 // while an interrupt waits, for a bounded number of instructions; then lets it run, and is given
 // another budget when the run loop's poll comes round.
+//
+// The guest's own #DBs stay its own. KVM gives none to a guest that is single-stepped, and forgets
+// a TF that the guest has set: so what debugs itself, by TF or by breakpoints, is not stepped, nor
+// is an instruction by which it would begin to.
 class Stepper {
  public:
   // Instructions stepped for one waiting interrupt before the guest may run freely again: the
@@ -23,24 +29,29 @@ class Stepper {
 
   // Arms or disarms single-stepping for the next entry. It is armed once for many steps: doing so
   // again would let TF leak into a frame that the guest pushes. Not before HLT, whose exit
-  // stepping would lose.
+  // stepping would lose, nor where the guest debugs itself.
   absl::Status Arm(VcpuHandle& handle, const MemorySlots& memory);
   absl::Status Disarm(VcpuHandle& handle);
   // KVM_RUN has returned: what the page holds of the registers is new.
   void AfterRun(const kvm_run& run) { filled_ = run.kvm_valid_regs; }
-  // One step has been taken.
-  void Stepped() {
-    if (budget_ > 0) --budget_;
-  }
+  // After KVM_EXIT_DEBUG: a step, as a rule. But where the processor makes the steps, the handler
+  // of an exception runs unstepped, and what comes may be a #DB of its own making. True: the guest
+  // is owed it, DR6 says what it says, and the caller queues it.
+  absl::StatusOr<bool> Stepped(VcpuHandle& handle, const MemorySlots& memory);
   // The vCPU was reset, and its debug state with it.
   void Forget() { armed_ = false; }
 
  private:
-  absl::StatusOr<bool> NextIsHlt(VcpuHandle& handle, const MemorySlots& memory);
+  using Registers = std::pair<kvm_regs, kvm_sregs>;
+
+  absl::StatusOr<Registers> GetRegisters(VcpuHandle& handle);
+  absl::StatusOr<bool> MayStep(VcpuHandle& handle, const MemorySlots& memory);
+  absl::Status MendPushedFlags(VcpuHandle& handle, const MemorySlots& memory);
 
   int budget_ = kBudget;
   uint64_t filled_ = 0;  // KVM_SYNC_X86_*
   bool armed_ = false;
+  bool pushes_flags_ = false;  // the instruction that is stepped over
 };
 
 }  // namespace muster::vcpu

@@ -131,6 +131,7 @@ class VcpuCore {
 
   // exits.cc
   bool HandleExit(Exit& exit);
+  bool HandleDebug(Exit& exit);
   bool HandleMmio(Exit& exit);
   bool HandleOtherMmio(std::span<uint8_t> data, Exit& exit);
   bool HandleMsr(Exit& exit);
