@@ -72,7 +72,7 @@ static __attribute__((noinline)) void dtrace_xcall(uint32_t target, bool nested,
   SendFixed(target, kXcall);
   GATE("sent");
   if (xcall_policy.sends_nmi) {
-    enum { kPatience = 10000 };
+    enum { kPatience = 200 };
     for (int i = 0; i < kPatience && !xcall_is_idle(call); ++i) Pause();
     if (!xcall_is_idle(call)) SendNmi(target);
   }
