@@ -45,6 +45,9 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"run", "./x", "--initrd", ""},
        "muster: --initrd: a file's name is empty; see muster --help\n"},
       {{"run", ""}, "muster: IMAGE is an empty name; see muster --help\n"},
+      {{"runn", "hello"},
+       "muster: 'runn' is no command; there are run, stress, list, doctor; see muster --help\n"},
+      {{"run", "./x", "--cpus"}, "muster: --cpus needs a value after it; see muster --help\n"},
       {{"run", "./x", "--frob"},
        "muster: The following argument was not expected: --frob; see muster --help\n"},
   };
@@ -67,6 +70,21 @@ TEST_CASE("help and version go to stdout and exit with 0") {
     CHECK(Has(help.out, part));
   }
   CHECK(Muster({"--help"}).status == 0);
+  CHECK(Has(help.out, "Usage: muster run [OPTIONS] IMAGE [-- WORDS]\n"));
+  CHECK(Has(help.out, "Ctrl-Z"));
+  CHECK(Has(Muster({"list", "--help"}).out, "Usage: muster list "));
+  CHECK_FALSE(Has(Muster({"list", "--help"}).out, "Examples:"));
+  for (const std::vector<std::string>& about : {std::vector<std::string>{"--help"},
+                                                {"run", "--help"},
+                                                {"stress", "--help"},
+                                                {"list", "--help"},
+                                                {"doctor", "--help"}}) {
+    const std::string text = Muster(about).out;
+    for (size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      INFO(text.substr(at, end - at));
+      CHECK(end - at <= 100);
+    }
+  }
   CHECK(Has(Muster({"--version"}).out, "muster 0."));
 }
 

@@ -22,7 +22,8 @@ constexpr const char* kExamples = R"(Examples:
   muster run ./kernel --memory 1G -- debug    a file; "debug" joins its command line
   muster run ./kernel --timeout 10s --json -- a=1
 
-Only the guest's output goes to stdout. Ctrl-C ends a run, Ctrl-\ prints a report and goes on.
+Only the guest's output goes to stdout. Ctrl-C ends a run, Ctrl-Z stops it and its clocks until fg,
+Ctrl-\ prints a report and goes on.
 Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
   2 usage, 4 image, 6 no usable KVM, 8 guest crash, 10 no CPU can ever run again, 12 timeout,
   14 host failure, 16 a stress run not as due, 130 Ctrl-C.)";
@@ -101,6 +102,35 @@ PrintAndExit Refuse(const std::string& what) {
   return {kExitUsage, "", fmt::format("muster: {}; see muster --help\n", what)};
 }
 
+// Help in lines that a terminal of 100 columns has room for.
+class HelpText : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string text = CLI::Formatter::make_usage(app, name);
+    if (app->get_name() == "run") text.insert(text.find_last_not_of('\n') + 1, " [-- WORDS]");
+    return text;
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    std::string text = CLI::Formatter::make_option_desc(option);
+    const size_t room = 100 - get_column_width();
+    for (size_t line = 0; text.size() - line > room;) {
+      const size_t space = text.rfind(' ', line + room);
+      if (space == std::string::npos || space <= line) break;
+      text[space] = '\n';
+      line = space + 1;
+    }
+    return text;
+  }
+};
+
+// CLI11 says "--cpus: 1 required N missing".
+std::string InWords(const CLI::ArgumentMismatch& error) {
+  const std::string text = error.what();
+  const size_t colon = text.find(": ");
+  if (colon == std::string::npos || !text.ends_with(" missing")) return text;
+  return text.substr(0, colon) + " needs a value after it";
+}
+
 // CLI11 takes what follows an option for its value, whatever it looks like.
 CLI::Validator FileName() {
   return CLI::Validator(
@@ -127,6 +157,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
 
   CLI::App app("Runs small multiprocessor guests on KVM, with local APICs in user space.",
                "muster");
+  app.formatter(std::make_shared<HelpText>());  // the commands' too
   app.footer(kExamples);
   app.set_version_flag("--version", "muster " MUSTER_VERSION);
   app.require_subcommand(0, 1);
@@ -178,6 +209,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
                         "show at the end what each CPU did, and how they came up");
 
   CLI::App* list_command = app.add_subcommand("list", "list the installed guests");
+  list_command->footer("A line each, on stdout: the name for muster run, and what the guest does.");
 
   DoctorOptions doctor;
   CLI::App* doctor_command =
@@ -211,17 +243,27 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   stress_command->add_option("--json", stress.json, "write an object for each id and variant")
       ->type_name("FILE");
 
+  const auto commands = {run_command, stress_command, list_command, doctor_command};
+  std::string names;
+  bool known = own.empty() || own.front().starts_with('-');
+  for (const CLI::App* command : commands) {
+    names += (names.empty() ? "" : ", ") + command->get_name();
+    known = known || own.front() == command->get_name();
+  }
+  if (!known) return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));
+
   std::reverse(own.begin(), own.end());  // as CLI11 wants it
   try {
     app.parse(own);
   } catch (const CLI::CallForHelp& call) {
-    const CLI::App* about = &app;
-    for (const CLI::App* command : {run_command, stress_command, doctor_command}) {
-      if (*command) about = command;
+    for (const CLI::App* command : commands) {
+      if (*command) return PrintAndExit{0, command->help("muster"), ""};
     }
-    return PrintAndExit{0, about->help(), ""};
+    return PrintAndExit{0, app.help(), ""};
   } catch (const CLI::CallForVersion& call) {
     return PrintAndExit{0, std::string(call.what()) + "\n", ""};
+  } catch (const CLI::ArgumentMismatch& error) {
+    return Refuse(InWords(error));
   } catch (const CLI::ParseError& error) {
     return Refuse(error.what());
   }
