@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <linux/kvm.h>
 #include <string>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +126,21 @@ TEST_CASE("running out of descriptors names RLIMIT_NOFILE") {
     CHECK(status.code() == absl::StatusCode::kResourceExhausted);
     CHECK_THAT(status.ToString(), Contains("RLIMIT_NOFILE"));
   }
+}
+
+TEST_CASE(
+    "how to raise the limit of descriptors: the soft one, or the hard one where they are equal") {
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const auto advice = [&](rlim_t soft) {
+    const rlimit limit{soft, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const std::string text = IoctlError("KVM_CREATE_VCPU", EMFILE, 3).ToString();
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    return text;
+  };
+  CHECK_THAT(advice(before.rlim_max - 1), Contains("without privilege") && !Contains("hard"));
+  CHECK_THAT(advice(before.rlim_max), Contains("the hard limit") && !Contains("without"));
 }
 
 TEST_CASE("every capability that KVM lacks is named, and only those") {
