@@ -46,7 +46,7 @@ TEST_CASE("doctor: a device that is not KVM is told as such") {
 TEST_CASE("doctor: why guests cannot run is never cut, however narrow the terminal") {
   const std::string why(300, 'w');
   const Diagnosis diagnosis{{{"a", Finding::Verdict::kNo, "one thing", why, ""}}};
-  CHECK_THAT(RenderDiagnosis(diagnosis, Style{.width = 40}),
+  CHECK_THAT(RenderDiagnosis(diagnosis, Style{.terminal_width = 40}),
              Contains("  !  one thing  no\n") && Contains("\n  one thing: " + why + "\n"));
 }
 

@@ -95,6 +95,28 @@ TEST_CASE("the table of vCPUs stays small, whatever the vCPUs are like") {
   CHECK(text.find("and 656 halted, 328 running") != std::string::npos);
 }
 
+TEST_CASE("tables fit a terminal of 80 columns, and use a wider one") {
+  RunReport report = Mixed();
+  report.lines = {{0x10001c, "a-long-name-of-a-source-file.c:7"}};
+  report.vcpus[0].rflags = 0xffff;
+  for (uint64_t i = 0; i < 6; ++i) {
+    report.vcpus[0].last_events.push_back({i, EventKind::kPost, 0, 0, i, i << 40});
+  }
+  const auto widest = [&report](int terminal_width) {
+    const Style style{.terminal_width = terminal_width};
+    const std::string text = RenderVcpus(report, style) + RenderActivity(report, style) +
+                             RenderLastEvents(report, style);
+    size_t most = 0;
+    for (size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      most = std::max(most, end - at);
+    }
+    return most;
+  };
+  CHECK(widest(80) <= 80);
+  CHECK(widest(0) <= 100);
+  CHECK(widest(140) > 100);
+}
+
 TEST_CASE("what a halted vCPU waits for") {
   Inspection vcpu = Cpu(0, RunState::kHalted);
   CHECK(DescribeWait(vcpu, 0) == "NMI or INIT (IF is 0)");
@@ -363,7 +385,8 @@ TEST_CASE("the picture of the CPUs coming up") {
   report.events = {{{t, EventKind::kExit, 0, 0, 0, 0}},
                    {State(t + 4 * kMs, 1, RunState::kWaitForSipi, RunState::kRunning),
                     State(t + 6 * kMs, 1, RunState::kRunning, RunState::kHalted)}};
-  CHECK("\n" + RenderTimeline(report, Style{.colour = false, .unicode = false, .width = 60}) ==
+  CHECK("\n" + RenderTimeline(report,
+                              Style{.colour = false, .unicode = false, .terminal_width = 60}) ==
         R"(
           0       2 ms    4 ms    6 ms
           +-------+-------+-------+-------
@@ -378,7 +401,7 @@ TEST_CASE("where the ring has wrapped, the picture leaves the beginning blank an
   report.trace_events = 1;
   report.events = {{State(report.start_ns + 5 * kMs, 0, RunState::kRunning, RunState::kHalted)}};
   const std::string text =
-      RenderTimeline(report, Style{.colour = false, .unicode = false, .width = 60});
+      RenderTimeline(report, Style{.colour = false, .unicode = false, .terminal_width = 60});
   CHECK(text.find("  cpu 0                   ----------------\n") != std::string::npos);
   CHECK(text.find("blank: more happened than is kept") != std::string::npos);
 }

@@ -35,7 +35,7 @@ Style StyleFor(int fd) {
   style.colour = Environment("NO_COLOR") == nullptr && terminal != nullptr &&
                  std::string_view(terminal) != "dumb";
   winsize size{};
-  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.terminal_width = size.ws_col;
   return style;
 }
 

@@ -12,7 +12,7 @@ enum class Colour { kNone, kBold, kDim, kRed, kGreen, kYellow, kBlue, kCyan };
 struct Style {
   bool colour = false;
   bool unicode = false;
-  int width = 80;  // columns
+  int terminal_width = 0;  // columns; 0: no terminal
 
   std::string Paint(Colour with, std::string_view text) const;
 };

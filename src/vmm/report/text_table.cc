@@ -5,7 +5,7 @@
 namespace muster::vmm {
 namespace {
 
-constexpr size_t kWidest = 100;
+constexpr size_t kWithoutTerminal = 100;  // columns
 
 // Cells are ASCII, so bytes are columns here.
 std::string Cut(const std::string& text, size_t widest) {
@@ -44,14 +44,19 @@ std::string TextTable::Render(const Style& style) const {
     widths.push_back(width);
     titles.push_back(columns_[i].title);
   }
-  Narrow(widths, std::max(kWidest, static_cast<size_t>(style.width)));
+  const size_t room =
+      style.terminal_width > 0 ? static_cast<size_t>(style.terminal_width) : kWithoutTerminal;
+  Narrow(widths, room);
+  size_t all = 0;
+  for (size_t width : widths) all += width == 0 ? 0 : width + 2;
+  const std::string_view gap = all <= room ? "  " : " ";  // numbers, which are not cut
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
     for (size_t i = 0; i < cells.size(); ++i) {
       if (widths[i] == 0) continue;
       const std::string cell = Cut(cells[i], widths[i]);
       const std::string padding(widths[i] - cell.size(), ' ');
-      if (!text.empty()) text += "  ";
+      if (!text.empty()) text += gap;
       text += columns_[i].align == Align::kRight ? padding + cell : cell + padding;
     }
     text.erase(text.find_last_not_of(' ') + 1);

@@ -23,8 +23,9 @@ class TextTable {
   // As many cells as there are columns.
   void AddRow(std::vector<std::string> cells, Colour colour = Colour::kNone);
 
-  // Each line ends with a newline and begins with two spaces. At most 100 columns, or as many as
-  // the style has; a column without title and contents is left out.
+  // Each line ends with a newline and begins with two spaces. As wide as the terminal at most,
+  // elsewhere 100 columns; where numbers do not fit, one space is between them instead of two. A
+  // column without title and contents is left out.
   std::string Render(const Style& style) const;
 
  private:

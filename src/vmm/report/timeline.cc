@@ -136,8 +136,8 @@ std::string RenderTimeline(const RunReport& report, const Style& style) {
   const size_t per_row = (report.vcpus.size() + kMostRows - 1) / kMostRows;
   const size_t note = 18;
   const std::string margin(10, ' ');
-  const size_t columns =
-      static_cast<size_t>(std::clamp(style.width, 60, 120)) - margin.size() - note;
+  const int width = style.terminal_width > 0 ? style.terminal_width : 80;
+  const size_t columns = static_cast<size_t>(std::clamp(width, 60, 120)) - margin.size() - note;
   bool any_wrapped = false;
   std::string text = Axis(end - begin, columns, margin, style);
   for (size_t first = 0; first < report.vcpus.size(); first += per_row) {
