@@ -25,22 +25,26 @@ bool LocaleIsUtf8() {
   return false;
 }
 
+// Whether `fd` is a terminal that obeys escape sequences.
+bool IsCapable(int fd) {
+  const char* terminal = Environment("TERM");
+  return isatty(fd) && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
 }  // namespace
 
 Style StyleFor(int fd) {
-  const char* terminal = Environment("TERM");
   Style style;
   style.unicode = LocaleIsUtf8();
   if (!isatty(fd)) return style;
-  style.colour = Environment("NO_COLOR") == nullptr && terminal != nullptr &&
-                 std::string_view(terminal) != "dumb";
+  style.colour = Environment("NO_COLOR") == nullptr && IsCapable(fd);
   winsize size{};
   if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.terminal_width = size.ws_col;
   return style;
 }
 
 PassingLine::PassingLine(int fd, const std::string& text)
-    : fd_(fd), shown_(!text.empty() && isatty(fd)) {
+    : fd_(fd), shown_(!text.empty() && IsCapable(fd)) {
   if (shown_) dprintf(fd_, "%s", text.c_str());
 }
 

@@ -10,7 +10,8 @@ namespace muster::vmm {
 // the locale is UTF-8.
 Style StyleFor(int fd);
 
-// A line that stands on a terminal while this lives, and then is gone. Nothing elsewhere.
+// A line that stands on a terminal while this lives, and then is gone. Nothing elsewhere, and on
+// one that cannot take it back.
 class PassingLine {
  public:
   PassingLine(int fd, const std::string& text);
