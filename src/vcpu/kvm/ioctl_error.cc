@@ -16,14 +16,12 @@ std::string Text(int error) {
 std::string DescriptorLimit() {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  const std::string what = fmt::format(
-      "RLIMIT_NOFILE is {} and a VM needs a descriptor for each vCPU; ", limit.rlim_cur);
-  if (limit.rlim_cur < limit.rlim_max) {
-    return what + fmt::format("raise it (ulimit -n), up to {} without privilege", limit.rlim_max);
-  }
-  return what +
-         "so is the hard limit: raise both, as root by ulimit -n, or for good by nofile in "
-         "/etc/security/limits.conf";
+  const bool at_hard_limit = limit.rlim_cur == limit.rlim_max;
+  return fmt::format(
+      "RLIMIT_NOFILE is {} and a VM needs a descriptor for each vCPU; raise {}", limit.rlim_cur,
+      at_hard_limit ? "the hard limit too, which is the same: ulimit -n as root, or nofile in "
+                      "/etc/security/limits.conf"
+                    : fmt::format("it (ulimit -n), up to {} without privilege", limit.rlim_max));
 }
 
 }  // namespace
