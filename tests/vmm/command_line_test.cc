@@ -48,6 +48,15 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"runn", "hello"},
        "muster: 'runn' is no command; there are run, stress, list, doctor; see muster --help\n"},
       {{"run", "./x", "--cpus"}, "muster: --cpus needs a value after it; see muster --help\n"},
+      {{"stress"}, "muster: stress takes --suite, or one IMAGE; see muster --help\n"},
+      {{"stress", "./x"}, "muster: stress IMAGE needs --script FILE; see muster --help\n"},
+      {{"stress", "--suite", "--script", "x"},
+       "muster: --suite has scripts and signatures of its own: leave them out; see muster "
+       "--help\n"},
+      {{"stress", "--suite", "--runs", "0"},
+       "muster: --runs: '0' is not a whole number from 1 to 1000000; see muster --help\n"},
+      {{"stress", "--suite", "--", "x"},
+       "muster: stress takes no words after --; see muster --help\n"},
       {{"run", "./x", "--frob"},
        "muster: The following argument was not expected: --frob; see muster --help\n"},
   };
@@ -58,6 +67,7 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
     CHECK(result.err == message);
   }
   CHECK(Muster({"frob"}).status == 2);
+  CHECK(Muster({"stress", "--suite", "frob"}).status == 2);
   CHECK(Muster({"list", "--", "x"}).status == 2);
 }
 
