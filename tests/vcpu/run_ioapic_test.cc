@@ -8,6 +8,7 @@
 
 #include <muster/apic/ioapic_regs.h>
 
+#include "route_storm.h"
 #include "test_vm.h"
 
 namespace muster::vcpu {
@@ -179,6 +180,36 @@ TEST_CASE("entries are rewritten while their target is reset and started, and ed
   CHECK(counters.overruns == 0);
   CHECK(counters.escapes == 0);
   CHECK(counters.lost_wakes == 0);
+}
+
+TEST_CASE("CPUs rewrite entries while another is reset and started, and edges come",
+          "[route-storm]") {
+  RouteStorm(GENERATE(2, 8));
+}
+
+TEST_CASE("interrupts of a CPU that is met all the time wake it each time", "[lost-wake]") {
+  Board board(3, MUSTER_SNIPPET(ap_takes_interrupts));
+  std::atomic<bool> done{false};
+  std::thread messages([&] {
+    for (size_t i = 0; i < 1'000; ++i) {
+      (void)board.t.vm().SendMessage({.destination = 1, .x2apic = true, .vector = 0x40});
+      board.t.Await("its handler", [&] {
+        size_t taken = 0;
+        for (const TestVm::Write& write : board.t.Writes(0x30)) taken += write.value == 0x40;
+        return taken > i;
+      });
+    }
+    done = true;
+  });
+  while (!done) {
+    board.Route(0x41, 2);
+    board.Edge();
+    // Has CPU 1 take in its mail, by CPU 0 for it if it sleeps or is about to; and sends it
+    // nothing.
+    board.Route(0x41, 1);
+  }
+  messages.join();
+  CHECK(board.t.vm().meeting_counters().lost_wakes == 0);
 }
 
 TEST_CASE("Remote IRR of an interrupt that INIT wiped out stays until edge mode clears it",
