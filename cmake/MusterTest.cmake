@@ -11,6 +11,11 @@
 # A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time. TWIN:
 # what follows the program in the twin's command, where it is less than here.
 #
+# muster_add_intel_test(NAME COMMAND ... FILES ...)
+#
+# A command line that runs on kvm_intel alone, as "intel: NAME", where there are no files but FILES,
+# the test executables, and the libraries that these need.
+#
 # The timeout ends a hang; it is no expectation of speed.
 #
 # Label tsan: built and run under ThreadSanitizer too (target tsan_tests).
@@ -53,7 +58,7 @@ FIXTURES_REQUIRED nested_machine RESOURCE_LOCK nested_machine" PARENT_SCOPE)
     set(twin_labels intel ${long})
     math(EXPR twin_timeout "5 * ${timeout}")
     set(${intel} "LABELS \"${twin_labels}\" TIMEOUT ${twin_timeout} ${common} \
-FIXTURES_REQUIRED intel_machine RESOURCE_LOCK intel_machine WORKING_DIRECTORY \"${CMAKE_BINARY_DIR}\""
+FIXTURES_REQUIRED intel_machine RESOURCE_LOCK intel_machine PROCESSORS 1 WORKING_DIRECTORY \"${CMAKE_BINARY_DIR}\""
       PARENT_SCOPE)
   endif()
 endfunction()
@@ -112,5 +117,16 @@ function(muster_add_command_test name)
     add_test(NAME "nested: ${name}"
       COMMAND ${muster_nested} exec ${muster_nested_session} -- ${program} ${arg_COMMAND})
     cmake_language(EVAL CODE "set_tests_properties([==[nested: ${name}]==] PROPERTIES ${nested})")
+  endif()
+endfunction()
+
+function(muster_add_intel_test name)
+  cmake_parse_arguments(arg "" "" "COMMAND;FILES" ${ARGN})
+  muster_test_properties(here nested intel "kvm;intel" 120)
+  if(intel)
+    set_property(GLOBAL APPEND PROPERTY MUSTER_INTEL_CONTENT ${arg_FILES})
+    add_test(NAME "intel: ${name}"
+      COMMAND ${muster_nested} exec ${muster_intel_session} -- ${arg_COMMAND})
+    cmake_language(EVAL CODE "set_tests_properties([==[intel: ${name}]==] PROPERTIES ${intel})")
   endif()
 endfunction()

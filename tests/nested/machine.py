@@ -73,6 +73,12 @@ class Machine:
             self.close()
             raise
 
+    def rest(self):
+        """Nothing will be asked of it for a while."""
+
+    def wake(self):
+        """Something will."""
+
     def close(self):
         for child in self.children:
             with contextlib.suppress(ProcessLookupError):

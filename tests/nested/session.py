@@ -105,7 +105,9 @@ def serve(directory, owner_pid, make_machine, booted):
         booted()
         going = True
         while going:
+            guest.rest()
             ready, _, _ = select.select([listener, owner, guest.receive_fd], [], [])
+            guest.wake()
             if listener not in ready:
                 break  # the owner has ended, or the machine
             client, _ = listener.accept()
