@@ -36,12 +36,5 @@ TEST_CASE("times take ms, s and m, and need one") {
   CHECK_FALSE(ParseDuration("99999999999m").ok());
 }
 
-TEST_CASE("a size is shown in the largest unit that divides it") {
-  CHECK(FormatSize(uint64_t{256} << 20) == "256M");
-  CHECK(FormatSize(uint64_t{2} << 30) == "2G");
-  CHECK(FormatSize(1536) == "1536");
-  CHECK(FormatSize(0) == "0");
-}
-
 }  // namespace
 }  // namespace muster::vmm

@@ -53,13 +53,4 @@ absl::StatusOr<uint64_t> ParseDuration(const std::string& text) {
   return parsed;
 }
 
-std::string FormatSize(uint64_t bytes) {
-  for (const Unit& unit : kSizes) {
-    if (bytes != 0 && bytes % unit.factor == 0) {
-      return fmt::format("{}{}", bytes / unit.factor, unit.name);
-    }
-  }
-  return "0";
-}
-
 }  // namespace muster::vmm

@@ -13,7 +13,4 @@ absl::StatusOr<uint64_t> ParseSize(const std::string& text);
 // "500ms", "10s", "2m" in nanoseconds; at least 1 ms.
 absl::StatusOr<uint64_t> ParseDuration(const std::string& text);
 
-// A byte count in the largest unit that divides it, as ParseSize takes it.
-std::string FormatSize(uint64_t bytes);
-
 }  // namespace muster::vmm

@@ -16,7 +16,6 @@ namespace muster::vmm {
 //
 // All of it is RAM that a guest may use as it likes, and an image may be loaded over it.
 struct BiosArea {
-  static constexpr uint64_t kDataEnd = 0x500;
   static constexpr uint64_t kExtendedData = 0x9fc00;  // where the base memory ends
   static constexpr uint64_t kMpTables = 0xf0000;
   static constexpr uint64_t kEnd = 0x100000;

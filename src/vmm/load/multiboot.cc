@@ -75,7 +75,7 @@ absl::StatusOr<std::optional<MultibootHeader>> FindMultibootHeader(const ImageBy
     if (raw->magic != kMultibootHeaderMagic || raw->magic + raw->flags + raw->checksum != 0) {
       continue;
     }
-    MultibootHeader header{.offset = offset, .flags = raw->flags, .addresses = {}};
+    MultibootHeader header{.offset = offset, .addresses = {}};
     if (const uint32_t unknown = raw->flags & kMustUnderstand & ~kUnderstood; unknown != 0) {
       return file.Refuse(offset + 4, fmt::format("Multiboot flags {:#x} demand features that are "
                                                  "not known: {:#x}",

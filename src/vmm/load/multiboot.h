@@ -23,7 +23,6 @@ struct MultibootHeader {
   };
 
   uint64_t offset = 0;  // in the file
-  uint32_t flags = 0;
   std::optional<Addresses> addresses;
 };
 
