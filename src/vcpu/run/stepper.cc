@@ -7,7 +7,7 @@ namespace {
 constexpr uint64_t kTf = 1u << 8;
 
 // SDM "Debug Status Register (DR6)", "Debug Control Register (DR7)".
-constexpr uint64_t kDr6Hits = 0xf, kDr6Bd = 1u << 13, kDr6Bs = 1u << 14;
+constexpr uint64_t kDr6Hits = 0xf, kDr6Bs = 1u << 14;
 constexpr uint64_t kDr7Enables = 0xff, kDr7Gd = 1u << 13;
 
 absl::Status SetStepping(VcpuHandle& handle, bool on) {
