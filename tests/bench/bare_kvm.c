@@ -25,8 +25,9 @@ struct BareCpu {
   pid_t thread;
   atomic_int posted;  // a vector, or 0
   atomic_int in_guest;
-  sem_t started;
+  sem_t startup;
   uint8_t startup_vector;
+  bool started;  // its own thread's
 };
 
 struct BareVm {
@@ -49,7 +50,7 @@ static void CreateCpu(struct BareVm* vm, int kvm, int index) {
   cpu->run_bytes = (size_t)IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
   cpu->run = mmap(NULL, cpu->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
   if (cpu->run == MAP_FAILED) err(EXIT_FAILURE, "bare loop: mmap of kvm_run");
-  sem_init(&cpu->started, 0, 0);
+  sem_init(&cpu->startup, 0, 0);
 
   enum { kMaxEntries = 256 };
   struct kvm_cpuid2* cpuid =
@@ -96,7 +97,7 @@ void BareDestroy(struct BareVm* vm) {
   for (int i = 0; i < vm->cpu_count; ++i) {
     munmap(vm->cpus[i].run, vm->cpus[i].run_bytes);
     close(vm->cpus[i].fd);
-    sem_destroy(&vm->cpus[i].started);
+    sem_destroy(&vm->cpus[i].startup);
   }
   close(vm->fd);
   free(vm);
@@ -127,7 +128,7 @@ static void SendIpi(struct BareVm* vm, uint64_t icr) {
       break;
     case kStartup:
       target->startup_vector = (uint8_t)icr;
-      sem_post(&target->started);
+      sem_post(&target->startup);
       break;
   }
 }
@@ -152,9 +153,11 @@ void BareRunToPort(struct BareVm* vm, int index) {
   struct kvm_run* run = cpu->run;
   cpu->thread = gettid();
   run->kvm_valid_regs = KVM_SYNC_X86_EVENTS;
-  if (index != 0 && cpu->startup_vector == 0) {
-    sem_wait(&cpu->started);
+  if (index != 0 && !cpu->started) {
+    // The SIPI may have come before this thread did.
+    sem_wait(&cpu->startup);
     if (atomic_load(&vm->stop)) return;
+    cpu->started = true;
     SetStart(cpu, (uint16_t)(cpu->startup_vector << 8), 0);
   }
   while (!atomic_load(&vm->stop)) {
@@ -194,7 +197,7 @@ void BareRunToPort(struct BareVm* vm, int index) {
 void BareStop(struct BareVm* vm) {
   atomic_store(&vm->stop, 1);
   for (int i = 0; i < vm->cpu_count; ++i) {
-    sem_post(&vm->cpus[i].started);
+    sem_post(&vm->cpus[i].startup);
     if (atomic_load(&vm->cpus[i].in_guest)) Kick(vm, &vm->cpus[i]);
   }
 }

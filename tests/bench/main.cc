@@ -1,11 +1,14 @@
-// bench_run MUSTER GUESTS [--json FILE] [--markdown] [--only TEXT]
+// bench_run MUSTER GUESTS [--json FILE] [--markdown] [--only NAME]...
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
 #include <functional>
 #include <sched.h>
+#include <string>
 #include <sys/resource.h>
+#include <vector>
 
 #include "measure.h"
 #include "real_mode_vm.h"
@@ -42,7 +45,7 @@ void RaiseDescriptorLimit() {
 
 int main(int argc, char** argv) {
   const char* json = nullptr;
-  std::string only;
+  std::vector<std::string> only;
   bool markdown = false;
   for (int i = 3; i < argc; ++i) {
     if (std::strcmp(argv[i], "--markdown") == 0) {
@@ -50,13 +53,13 @@ int main(int argc, char** argv) {
     } else if (std::strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
       json = argv[++i];
     } else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
-      only = argv[++i];
+      only.emplace_back(argv[++i]);
     } else {
       argc = 0;
     }
   }
   if (argc < 3) {
-    fmt::print(stderr, "bench run [--json FILE] [--markdown] [--only TEXT]\n");
+    fmt::print(stderr, "bench run [--json FILE] [--markdown] [--only NAME]...\n");
     return 2;
   }
   const std::string muster = argv[1], guests = argv[2];
@@ -89,7 +92,7 @@ int main(int argc, char** argv) {
   std::vector<Result> results;
   bool met = true;
   for (const auto& [name, measure] : all) {
-    if (!only.empty() && only != name) continue;
+    if (!only.empty() && std::find(only.begin(), only.end(), name) == only.end()) continue;
     results.push_back(measure());
     met = met && results.back().met();
     if (!markdown) fmt::print("{}", muster::bench::ToText({results.back()}));

@@ -638,7 +638,20 @@ SNIPPET handler_counts
     iretw
 END handler_counts
 
+SNIPPET timer_periodic_halts
+    WRITE_MSR DIVIDE, 0xb
+    WRITE_MSR LVT_TIMER, 0x20040
+    WRITE_MSR INITIAL_COUNT, 3000000
+    sti
+1:  hlt
+    cmpb $20, 0x500
+    jb 1b
+    SAY 0x10, 1
+    jmp 1b
+END timer_periodic_halts
+
 SNIPPET timer_armed_far
+    WRITE_MSR SVR, 0x1ff
     WRITE_MSR DIVIDE, 0xb
     WRITE_MSR LVT_TIMER, 0x40
     WRITE_MSR INITIAL_COUNT, 0xffffffff

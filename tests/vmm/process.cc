@@ -89,11 +89,16 @@ bool Process::ReadSome() {
   return true;
 }
 
-bool Process::WaitFor(const std::string& text) {
-  const auto found = [&] {
-    return result_.out.find(text) != std::string::npos ||
-           result_.err.find(text) != std::string::npos;
+bool Process::WaitForCount(const std::string& text, int count) {
+  const auto holds = [&](const std::string& output) {
+    size_t at = 0;
+    for (int i = 0; i < count; ++i, ++at) {
+      at = output.find(text, at);
+      if (at == std::string::npos) return false;
+    }
+    return true;
   };
+  const auto found = [&] { return holds(result_.out) || holds(result_.err); };
   while (!found() && ReadSome()) {
   }
   return found();

@@ -29,7 +29,9 @@ class Process {
   void Signal(int number);
 
   // Reads until stdout or stderr holds `text`, or both end; whether it was found.
-  bool WaitFor(const std::string& text);
+  bool WaitFor(const std::string& text) { return WaitForCount(text, 1); }
+  // The same, until one of them holds it so many times.
+  bool WaitForCount(const std::string& text, int count);
 
   // Waits until the pipe that nobody reads takes no more.
   void WaitUntilStdoutIsFull();

@@ -113,8 +113,14 @@ void VcpuCore::ArmTimer() {
   }
   wanted = std::min(wanted, poll_at_);
   if (wanted == armed_) return;
-  armed_ = wanted;
   vm_.clock().Arm(cpu_, wanted);
+  NoteArmed(wanted);
+}
+
+void VcpuCore::NoteArmed(uint64_t deadline_ns) {
+  const bool was = armed_ != Clock::kNever, is = deadline_ns != Clock::kNever;
+  armed_ = deadline_ns;
+  if (was != is) vm_.TimerArmed(is);
 }
 
 absl::Status VcpuCore::ReadTsc() {

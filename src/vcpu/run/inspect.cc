@@ -68,6 +68,7 @@ Inspection VcpuCore::Inspect() {
   if (armed_ != Clock::kNever) i.timer_deadline_ns = armed_;
   i.last_events = ring_.Snapshot(kLastEvents);
   i.counters = counters_;
+  i.lapic_counters = lapic_.counters();
   i.counters.kicks = doorbell_.kicks();
   i.counters.smis_dropped = smis_.Load(std::memory_order_relaxed);  // a statistic
 

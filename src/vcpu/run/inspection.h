@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <muster/apic/lapic.h>
 #include <muster/vcpu/run/counters.h>
 #include <muster/vcpu/run/run_state.h>
 #include <muster/vcpu/trace/event_ring.h>
@@ -33,6 +34,7 @@ struct Inspection {
   std::optional<uint64_t> timer_deadline_ns;  // by Clock
   uint8_t timer_vector = 0;                   // of LVT timer
   Counters counters;
+  apic::LapicCounters lapic_counters;
   std::vector<Event> last_events;  // oldest first; at most kLastEvents
 };
 

@@ -180,7 +180,7 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
   if (doorbell_.Take(kRequestTimer) != 0) {
     ++counters_.timer_expiries;
-    armed_ = Clock::kNever;
+    NoteArmed(Clock::kNever);
     stepper_.Refill();
     poll_at_ = Clock::kNever;
     const apic::Now now = Now();

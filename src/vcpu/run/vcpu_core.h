@@ -143,6 +143,7 @@ class VcpuCore {
   void DrainMail();
   void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();
+  void NoteArmed(uint64_t deadline_ns);
   absl::Status MirrorApicBase();
 
   // reset.cc

@@ -119,8 +119,9 @@ class Vm {
   // The last messages that came from no vCPU, oldest first (see VmConfig::trace_events).
   std::vector<Event> OutsideEvents();
 
-  // Called, with no lock held, each time the last vCPU that was not asleep goes to sleep. Set
-  // before the first Run. The callee may call CanNeverRunAgain() from another thread.
+  // Called, with no lock held, each time all vCPUs have come to be asleep with no timer armed: by
+  // the last that fell asleep, or by who disarmed the last timer. Set before the first Run. The
+  // callee may call CanNeverRunAgain() from another thread.
   class IdleObserver {
    public:
     virtual ~IdleObserver() = default;

@@ -123,11 +123,28 @@ absl::Status VmCore::MoveProber(int64_t ticks) {
 
 // ---- who is awake -------------------------------------------------------------------------------
 
+// A deadline wakes its vCPU, which comes to FellAsleep again: while there is one nobody need look.
+// That of a sleeping vCPU can also go, with an INIT from outside. Seq_cst in both: of the last to
+// fall asleep and the last deadline to go, one at least sees the other.
+
 void VmCore::FellAsleep() {
-  // Acq_rel: whoever brings it to 0 comes after all that the others did before they slept.
-  if (awake_.FetchSub(1, std::memory_order_acq_rel) == 1 && observer_ != nullptr) {
-    observer_->AllAsleep();
+  if (awake_.FetchSub(1, std::memory_order_seq_cst) == 1 &&
+      armed_timers_.Load(std::memory_order_seq_cst) == 0) {
+    TellAllAsleep();
   }
+}
+
+void VmCore::TimerArmed(bool armed) {
+  if (armed) {
+    armed_timers_.FetchAdd(1, std::memory_order_seq_cst);
+  } else if (armed_timers_.FetchSub(1, std::memory_order_seq_cst) == 1 &&
+             awake_.Load(std::memory_order_seq_cst) == 0) {
+    TellAllAsleep();
+  }
+}
+
+void VmCore::TellAllAsleep() {
+  if (observer_ != nullptr) observer_->AllAsleep();
 }
 
 void VmCore::WokeUp() { awake_.FetchAdd(1, std::memory_order_acq_rel); }

@@ -57,6 +57,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
 
   // By the vCPUs' owners.
   void FellAsleep();
+  // By the holder of a vCPU's run lock: the clock has a deadline of it now, or none any more.
+  void TimerArmed(bool armed);
   void WokeUp();
   void Left(int cpu);
 
@@ -100,7 +102,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   std::vector<Vcpu> vcpus_;
 
   Vm::IdleObserver* observer_ = nullptr;
-  sync::Atomic<int> awake_;  // vCPUs that are not parked
+  void TellAllAsleep();
+  sync::Atomic<int> awake_;            // vCPUs that are not parked
+  sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
 
   sync::Mutex trace_mutex_;
   EventRing outside_ ABSL_GUARDED_BY(trace_mutex_);  // posts that no vCPU made

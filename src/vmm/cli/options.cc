@@ -197,7 +197,9 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       run_command->add_option("--timeout", timeout, "end the run after 500ms, 10s, 2m ...")
           ->type_name("TIME")
           ->check(Quantity(ParseDuration, timeout_ns));
-  run_command->add_option("--json", run.json, "write a report as JSON when the run has ended")
+  run_command
+      ->add_option("--json", run.json,
+                   "write a report as JSON when the run has ended, and on Ctrl-\\")
       ->type_name("FILE")
       ->check(FileName());
   run_command

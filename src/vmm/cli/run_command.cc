@@ -98,6 +98,17 @@ bool AreOne(const Files& files) {
          json.st_dev == trace.st_dev && json.st_ino == trace.st_ino;
 }
 
+// As Write, in place of what a regular file holds already.
+bool Rewrite(std::FILE* file, const std::string& text) {
+  struct stat status;
+  if (fstat(fileno(file), &status) != 0) return false;
+  if (S_ISREG(status.st_mode)) {
+    std::rewind(file);
+    if (ftruncate(fileno(file), 0) != 0) return false;
+  }
+  return Write(file, text);
+}
+
 int Unwritten(const char* option, const std::string& name) {
   return Refuse(kExitHostFailure, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
 }
@@ -114,7 +125,14 @@ class Run {
         machine_(machine),
         style_(StyleFor(STDERR_FILENO)) {}
 
-  void ShowReport() { Print(RenderReport(Gather(), style_)); }
+  // While the run goes on. The JSON first: whoever reads the text finds it there.
+  void ShowReport(const Files& files) {
+    const RunReport report = Gather();
+    if (files.json && !Rewrite(files.json.get(), ToJson(report))) {
+      (void)Unwritten("--json", options_.json);
+    }
+    Print(RenderReport(report, style_));
+  }
 
   // After the end; the exit status.
   int Conclude(const Files& files) {
@@ -122,7 +140,7 @@ class Run {
     Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
                                       : RenderHeadline(report, style_));
     if (options_.stats) Print(RenderStats(report, style_));
-    if (files.json && !Write(files.json.get(), ToJson(report)))
+    if (files.json && !Rewrite(files.json.get(), ToJson(report)))
       return Unwritten("--json", options_.json);
     if (files.trace && !Write(files.trace.get(), ToTraceEvents(report))) {
       return Unwritten("--trace", options_.trace);
@@ -157,7 +175,11 @@ class Run {
     report.other_ports = machine_.ports().unknown().others();
     report.other_addresses = machine_.unknown_addresses().others();
     report.other_msrs = machine_.unknown_msrs().others();
-    report.pins = PinsAwaitingEoi(machine_.IoApicState(), report.vcpus);
+    const apic::IoApic ioapic = machine_.IoApicState();
+    report.pins = PinsAwaitingEoi(ioapic, report.vcpus);
+    report.ioapic_counters = ioapic.counters();
+    report.restarts = machine_.restarts();
+    report.wake_ups = machine_.wake_ups();
     report.symbols = loaded_.symbols;
     report.lines = ReadSourceLines(image_bytes_, AddressesOf(report));
     for (GuestFault& fault : report.faults) AddBytes(report, fault);
@@ -248,7 +270,7 @@ int RunCommand(const RunOptions& options) {
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);
   }
-  Supervise(**machine, signals, options.timeout_ns, [&run] { run.ShowReport(); });
+  Supervise(**machine, signals, options.timeout_ns, [&] { run.ShowReport(files); });
   (*machine)->Finish();
   return run.Conclude(files);
 }

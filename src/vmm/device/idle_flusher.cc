@@ -33,10 +33,15 @@ void IdleFlusher::Main() {
   for (;;) {
     {
       sync::MutexLock lock(mutex_);
-      while (!announced_ && !stop_) changed_.Wait(mutex_);
+      while (!announced_ && !stop_) {
+        changed_.Wait(mutex_);
+        wake_ups_.FetchAdd(1, std::memory_order_relaxed);
+      }
       const uint64_t patience_ends = sync::Now() + kPatienceNs;
       while (!stop_ && changed_.WaitUntil(mutex_, patience_ends)) {
+        wake_ups_.FetchAdd(1, std::memory_order_relaxed);
       }
+      wake_ups_.FetchAdd(1, std::memory_order_relaxed);
       if (stop_) return;
       announced_ = false;
     }

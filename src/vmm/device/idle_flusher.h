@@ -29,12 +29,16 @@ class IdleFlusher {
   // Joins the thread and flushes for the last time.
   void Stop();
 
+  // How often the thread has woken.
+  uint64_t wake_ups() const { return wake_ups_.Load(std::memory_order_relaxed); }
+
  private:
   void Main();
   void Join();
 
   std::vector<LineBuffer*> buffers_;
   std::thread thread_;
+  sync::Atomic<uint64_t> wake_ups_{0};  // relaxed: a statistic
   sync::Mutex mutex_;
   sync::CondVar changed_;
   bool announced_ ABSL_GUARDED_BY(mutex_) = false;

@@ -51,7 +51,10 @@ void InputFd::Room() {
 
 bool InputFd::WaitForRoom() {
   sync::MutexLock lock(mutex_);
-  while (!room_ && !stop_) changed_.Wait(mutex_);
+  while (!room_ && !stop_) {
+    changed_.Wait(mutex_);
+    wake_ups_.FetchAdd(1, std::memory_order_relaxed);
+  }
   room_ = false;
   return !stop_;
 }
@@ -61,6 +64,7 @@ bool InputFd::WaitReadable() {
   while (poll(waits, 2, -1) < 0) {
     if (errno != EINTR) return false;
   }
+  wake_ups_.FetchAdd(1, std::memory_order_relaxed);
   return waits[1].revents == 0 && !(waits[0].revents & POLLNVAL);
 }
 
@@ -80,6 +84,7 @@ void InputFd::Main() {
     if (got < 0 && errno == EIO && isatty(fd_) && tcgetpgrp(fd_) != getpgrp()) {
       pollfd stopping{stopping_, POLLIN, 0};
       poll(&stopping, 1, kBackgroundPollMs);
+      wake_ups_.FetchAdd(1, std::memory_order_relaxed);
       Room();
       continue;
     }

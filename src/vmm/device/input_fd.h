@@ -33,6 +33,9 @@ class InputFd {
   // The device may have room again. Any thread.
   void Room();
 
+  // How often the thread has woken.
+  uint64_t wake_ups() const { return wake_ups_.Load(std::memory_order_relaxed); }
+
   // Whether bytes may still come.
   bool open() const {
     // Acquire: what came before the end has been received.
@@ -50,6 +53,7 @@ class InputFd {
   Callbacks callbacks_;
   std::thread thread_;
   sync::Atomic<bool> open_;
+  sync::Atomic<uint64_t> wake_ups_{0};  // relaxed: a statistic
   sync::Mutex mutex_;
   sync::CondVar changed_;
   bool room_ ABSL_GUARDED_BY(mutex_) = false;

@@ -125,6 +125,7 @@ void Machine::AllAsleep() {
 }
 
 void Machine::Tend() {
+  ++tended_;
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = read(news_, &count, sizeof(count));
   // The exchange comes first: an AllAsleep after it is news again.

@@ -24,6 +24,7 @@
 #include <muster/vmm/machine/ending.h>
 #include <muster/vmm/machine/pc_devices.h>
 #include <muster/vmm/machine/timer_thread.h>
+#include <muster/vmm/machine/wake_ups.h>
 #include <muster/vmm/memory/guest_memory.h>
 
 namespace muster::vmm {
@@ -82,7 +83,7 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
 
   // A descriptor that is readable when there is something for Tend to do.
   int news_fd() const { return news_; }
-  // Finds out whether a CPU can ever run again, where all sleep.
+  // Finds out whether a CPU can ever run again, where all sleep. Each time that thread wakes.
   void Tend();
   // Every vCPU thread has stopped for good.
   bool finished() const { return live_.load(std::memory_order_acquire) == 0; }
@@ -97,6 +98,12 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   const AccessCounts& unknown_msrs() const { return unknown_msrs_; }
   // Soft resets so far that led to the image's start.
   int restarts() const { return restarts_.load(std::memory_order_relaxed); }
+  WakeUps wake_ups() const {
+    return {.supervisor = tended_,
+            .timer = timer_.wake_ups(),
+            .input = devices_.input_wake_ups(),
+            .output = devices_.output_wake_ups()};
+  }
   uint64_t start_ns() const { return start_ns_; }
   uint64_t NowNs() { return timer_.NowNs(); }
 
@@ -155,6 +162,7 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   std::vector<Cpu> cpus_;
   uint64_t start_ns_ = 0;
   bool joined_ = false;
+  uint64_t tended_ = 0;
   std::optional<vcpu::Pause> pause_;
 
   std::atomic<int> live_{0};             // vCPU threads that have not stopped

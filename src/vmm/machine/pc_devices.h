@@ -43,6 +43,9 @@ class PcDevices {
   // Whether input may yet come that interrupts.
   bool MayInterrupt() { return input_.open() && com1_.InterruptsOnReceipt(); }
 
+  uint64_t input_wake_ups() const { return input_.wake_ups(); }
+  uint64_t output_wake_ups() const { return flusher_.wake_ups(); }
+
   // See OutputFd::Hurry.
   void HurryOutput() { output_.Hurry(); }
 

@@ -55,8 +55,10 @@ void TimerThread::Main() {
       while (!stop_ && due < 0) {
         if (queue_.empty() || held_at_.load(std::memory_order_relaxed) != kNever) {
           changed_.Wait(mutex_);
+          wake_ups_.fetch_add(1, std::memory_order_relaxed);
         } else if (const auto [deadline, cpu] = *queue_.begin(); NowNs() < deadline) {
           changed_.WaitUntil(mutex_, deadline + behind_.load(std::memory_order_relaxed));
+          wake_ups_.fetch_add(1, std::memory_order_relaxed);
         } else {
           due = cpu;
           queue_.erase(queue_.begin());

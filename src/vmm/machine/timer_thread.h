@@ -34,6 +34,8 @@ class TimerThread : public vcpu::Clock {
   void Arm(int cpu, uint64_t deadline_ns) override;
   void Hold() override;
   void Continue() override;
+  // How often the thread has woken.
+  uint64_t wake_ups() const { return wake_ups_.load(std::memory_order_relaxed); }
 
  private:
   void Main();
@@ -41,6 +43,7 @@ class TimerThread : public vcpu::Clock {
   std::function<void(int)> expired_;
   std::atomic<uint64_t> held_at_{kNever};  // kNever: it goes
   std::atomic<uint64_t> behind_{0};        // CLOCK_MONOTONIC, by so much
+  std::atomic<uint64_t> wake_ups_{0};      // relaxed: a statistic
   std::thread thread_;
   sync::Mutex mutex_;
   sync::CondVar changed_;  // the earliest deadline, held_at_ or stop_

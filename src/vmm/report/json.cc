@@ -46,6 +46,26 @@ Json OfCounters(const vcpu::Counters& c) {
   };
 }
 
+Json OfCounters(const apic::LapicCounters& c) {
+  return {
+      {"accepted", c.accepted},
+      {"merged", c.merged},
+      {"discarded", c.discarded},
+      {"illegal_vectors", c.illegal_vectors},
+      {"unsent_ipis", c.unsent_ipis},
+      {"smis", c.smis},
+      {"merged_periods", c.merged_periods},
+      {"odd_accesses", c.odd_accesses},
+  };
+}
+
+Json OfCounters(const apic::IoApicCounters& c) {
+  return {
+      {"messages", c.messages}, {"lost_edges", c.lost_edges},     {"unaccepted", c.unaccepted},
+      {"unsent", c.unsent},     {"odd_accesses", c.odd_accesses},
+  };
+}
+
 Json OfRegisters(const vcpu::Inspection& vcpu) {
   constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                     "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -105,6 +125,7 @@ Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   json["timer_deadline_ns"] =
       vcpu.timer_deadline_ns ? Json(*vcpu.timer_deadline_ns - report.start_ns) : Json(nullptr);
   json["counters"] = OfCounters(vcpu.counters);
+  json["lapic_counters"] = OfCounters(vcpu.lapic_counters);
   json["last_events"] = OfEvents(vcpu.last_events, report.start_ns);
   return json;
 }
@@ -151,6 +172,12 @@ std::string ToJson(const RunReport& report) {
     json["vcpus"].push_back(OfVcpu(vcpu, report));
   }
   json["pins_awaiting_eoi"] = OfPins(report.pins);
+  json["ioapic_counters"] = OfCounters(report.ioapic_counters);
+  json["restarts"] = report.restarts;
+  json["wake_ups"] = {{"supervisor", report.wake_ups.supervisor},
+                      {"timer", report.wake_ups.timer},
+                      {"input", report.wake_ups.input},
+                      {"output", report.wake_ups.output}};
   json["unknown_ports"] = OfAccesses(report.unknown_ports);
   json["unknown_addresses"] = OfAccesses(report.unknown_addresses);
   json["unknown_msrs"] = OfAccesses(report.unknown_msrs);

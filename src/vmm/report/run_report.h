@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include <muster/apic/ioapic.h>
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/trace/event_ring.h>
 #include <muster/vmm/device/access_counts.h>
 #include <muster/vmm/load/source_lines.h>
 #include <muster/vmm/load/symbols.h>
 #include <muster/vmm/machine/ending.h>
+#include <muster/vmm/machine/wake_ups.h>
 #include <muster/vmm/report/pins.h>
 
 namespace muster::vmm {
@@ -39,6 +41,9 @@ struct RunReport {
   uint64_t other_ports = 0, other_addresses = 0, other_msrs = 0;
 
   std::vector<WaitingPin> pins;
+  apic::IoApicCounters ioapic_counters;
+  int restarts = 0;  // soft resets that led to the image's start
+  WakeUps wake_ups;
 
   SymbolTable symbols;
   SourceLines lines;  // for AddressesOf this

@@ -3,6 +3,7 @@
 
 #include <muster/vmm/report/activity.h>
 #include <muster/vmm/report/last_events.h>
+#include <muster/vmm/report/losses.h>
 #include <muster/vmm/report/run_text.h>
 #include <muster/vmm/report/timeline.h>
 #include <muster/vmm/report/vcpu_text.h>
@@ -84,6 +85,7 @@ std::string RenderReport(const RunReport& report, const Style& style) {
   if (report.ending && report.ending->fault) text += RenderFault(report, *report.ending->fault);
   text += RenderVcpus(report, style);
   text += RenderPins(report.pins);
+  text += RenderLosses(report);
   text += RenderUnknown("ports", report.unknown_ports, report.other_ports);
   text += RenderUnknown("addresses", report.unknown_addresses, report.other_addresses);
   text += RenderUnknown("MSRs", report.unknown_msrs, report.other_msrs);
@@ -97,7 +99,7 @@ std::string RenderStats(const RunReport& report, const Style& style) {
   }
   text += "\n" + style.Paint(Colour::kBold, "What each of them did") +
           fmt::format(" ({}, {})\n", FormatDuration(report.wall_ns()), report.image);
-  return text + RenderActivity(report, style);
+  return text + RenderActivity(report, style) + RenderLosses(report);
 }
 
 }  // namespace muster::vmm
