@@ -19,9 +19,13 @@ set(MUSTER_GUEST_COMPILE_FLAGS
   -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
   -fno-omit-frame-pointer -ffunction-sections -fdata-sections
   -Wall -Wextra -Wshadow -Werror
-  -Wno-interrupt-service-routine  # clang's, on vector registers; there are none here
   -I${_muster_guest_root}
   CACHE INTERNAL "")
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  # It is about vector registers; there are none here.
+  set(MUSTER_GUEST_COMPILE_FLAGS ${MUSTER_GUEST_COMPILE_FLAGS} -Wno-interrupt-service-routine
+    CACHE INTERNAL "")
+endif()
 set(MUSTER_GUEST_LINK_FLAGS
   -nostdlib -static -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack
   -Wl,-z,max-page-size=4096
@@ -32,8 +36,11 @@ function(_muster_guest_compile result to)
   set(objects)
   foreach(source ${ARGN})
     get_filename_component(source ${source} ABSOLUTE)
-    get_filename_component(name ${source} NAME)
-    set(object ${to}/${name}.o)
+    file(RELATIVE_PATH name ${CMAKE_CURRENT_SOURCE_DIR} ${source})
+    string(REPLACE "../" "up/" name ${name})
+    set(object ${to}/objects/${name}.o)
+    get_filename_component(directory ${object} DIRECTORY)
+    file(MAKE_DIRECTORY ${directory})
     add_custom_command(
       OUTPUT ${object}
       COMMAND ${CMAKE_C_COMPILER} ${MUSTER_GUEST_COMPILE_FLAGS} -MD -MF ${object}.d -MT ${object}
@@ -44,7 +51,6 @@ function(_muster_guest_compile result to)
       VERBATIM)
     list(APPEND objects ${object})
   endforeach()
-  file(MAKE_DIRECTORY ${to})
   set(${result} ${objects} PARENT_SCOPE)
 endfunction()
 

@@ -17,6 +17,8 @@ cmake -G Ninja -S "$dir" -B "$dir/build" -DMUSTER="$source_dir" -DCMAKE_C_COMPIL
   { cat "$dir/log"; fail "configure"; }
 cmake --build "$dir/build" >"$dir/log" 2>&1 || { cat "$dir/log"; fail "build"; }
 
+! grep -q 'note: unrecognized' "$dir/log" || { cat "$dir/log"; fail "a flag that $compiler does not know"; }
+
 image=$dir/build/guests/count
 readelf -h "$image" | grep -q 'ELF32' || fail "the image is not ELF32: Multiboot loaders refuse it"
 readelf -h "$image" | grep -q 'Intel 80386' || fail "the image's machine is not i386"
