@@ -74,9 +74,9 @@ bool Rendezvous::ReportIfDue(Vigil& vigil, const Turn* turn) {
   mutex_.Unlock();
   for (Straggler& straggler : wait.stragglers) straggler.doing = notifier_.Describe(straggler.cpu);
   // A call from in there would wait for itself.
-  ++sync::ThisThread().functions_running;
+  sync::ThisThread().observing = true;
   options_.observer->Waits(wait);
-  --sync::ThisThread().functions_running;
+  sync::ThisThread().observing = false;
   mutex_.Lock();
   return true;
 }

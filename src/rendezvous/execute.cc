@@ -29,11 +29,11 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
   }
   if (work.hold == nullptr && work.targets.Empty()) return Outcome();
   const uint64_t now = sync::Now();
-  Vigil vigil{
-      .initiator = initiator,
-      .name = work.name,
-      .since_ns = now,
-      .report_at = options_.observer != nullptr ? now + options_.report_after_ns : sync::kNever};
+  Vigil vigil{.initiator = initiator,
+              .name = work.name,
+              .since_ns = now,
+              .report_at = options_.observer != nullptr ? sync::After(options_.report_after_ns, now)
+                                                        : sync::kNever};
   Outcome outcome;
   bool gone = false;
   {

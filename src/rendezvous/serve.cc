@@ -53,6 +53,7 @@ absl::StatusOr<Served> Rendezvous::Serve(int cpu) {
 absl::Status Rendezvous::CheckContext() {
   const sync::ThreadState& thread = sync::ThisThread();
   const char* reason = thread.functions_running > 0 ? "inside a function of a rendezvous"
+                       : thread.observing           ? "inside its observer"
                        : thread.locks_held > 0      ? "holding a lock of this library"
                                                     : nullptr;
   if (reason == nullptr) return absl::OkStatus();

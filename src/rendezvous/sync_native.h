@@ -14,12 +14,17 @@ namespace muster::sync {
 struct ThreadState {
   int locks_held = 0;         // Mutexes of this library
   int functions_running = 0;  // functions of a rendezvous, whichever
+  bool observing = false;     // inside Observer::Waits
 };
 ThreadState& ThisThread();
 
 // Monotonic time in nanoseconds (CLOCK_MONOTONIC). Deadlines are points on this clock.
 uint64_t Now();
 inline constexpr uint64_t kNever = UINT64_MAX;
+// The point `ns` after `from`; kNever where there is none.
+inline uint64_t After(uint64_t ns, uint64_t from = Now()) {
+  return ns < kNever - from ? from + ns : kNever;
+}
 
 // Cores on which this process may run, at least 1.
 int AvailableCores();

@@ -1,6 +1,7 @@
 /* A sleeping vCPU that others act for: TryBorrow, GiveBack, Park, Unpark and TakeBack of
- * src/vcpu/run/doorbell.cc, one owner, CPUS - 1 borrowers, and one that rings. Every access there
- * is seq_cst and a locked instruction, so each is one step here.
+ * src/vcpu/run/doorbell.cc, one owner, CPUS - 1 borrowers, one that rings, and a thread that calls
+ * Run while the owner is inside, and is refused (ClaimFrom). Every access there is seq_cst and a
+ * locked instruction, so each is one step here.
  *
  * One at a time holds the vCPU; what is rung for is taken; an act for it neither wakes the vCPU nor
  * is lost to it.
@@ -14,6 +15,7 @@
  * mutant: M_RING_SPARES_BORROWED safety
  * mutant: M_RING_SPARES_BORROWED liveness
  * mutant: M_WOKEN_IS_RUN safety
+ * mutant: M_WAITERS_FLAG safety
  */
 
 #ifndef CPUS
@@ -27,8 +29,17 @@ mtype = {User, Parked, Borrowed};
 
 mtype execution = User;
 byte requests;
-bool owner_waits;
-bool rung; /* the wake word has changed since Prepare */
+byte waiters;
+bool rung, rung_for_intruder; /* the wake word has changed since their Prepare */
+
+#define WAKE atomic { rung = true; rung_for_intruder = true }
+#ifdef M_WAITERS_FLAG
+#define WAIT_BEGINS waiters = 1
+#define WAIT_ENDS waiters = 0
+#else
+#define WAIT_BEGINS waiters++
+#define WAIT_ENDS waiters--
+#endif
 
 /* Assertions'. */
 byte holders = 1;
@@ -57,15 +68,17 @@ end_parked:
      :: atomic { execution == Parked -> execution = User; holders++; assert(holders == 1) } break
      :: execution != Parked ->
         /* TakeBack */
-        owner_waits = true;
+        WAIT_BEGINS;
         do
         :: rung = false;
            if
            :: execution != Borrowed -> break
-           :: execution == Borrowed -> rung
+           :: execution == Borrowed ->
+end_behind_borrower:
+              rung
            fi
         od;
-        owner_waits = false
+        WAIT_ENDS
 #endif
      od;
 #ifdef M_WOKEN_IS_RUN
@@ -85,15 +98,15 @@ proctype Borrower() {
         assert(holders == 1 && halted); /* acts */
 #ifdef M_LOOK_BEFORE_GIVING_BACK
         if
-        :: !owner_waits -> atomic { holders--; execution = Parked }
-        :: owner_waits -> atomic { holders--; execution = Parked } rung = true
+        :: waiters == 0 -> atomic { holders--; execution = Parked }
+        :: waiters != 0 -> atomic { holders--; execution = Parked } WAKE
         fi
 #else
         atomic { holders--; execution = Parked }
 #ifndef M_GIVE_BACK_WAKES_NOBODY
         if
-        :: owner_waits -> rung = true
-        :: !owner_waits
+        :: waiters != 0 -> WAKE
+        :: waiters == 0
         fi
 #endif
 #endif
@@ -109,16 +122,32 @@ proctype Ringer() {
   :: rings > 0 ->
      atomic { rings--; requests = 1 }
      if
-     :: execution == Parked -> rung = true
+     :: execution == Parked -> WAKE
 #ifdef M_RING_SPARES_BORROWED
      :: execution == Borrowed
 #else
-     :: execution == Borrowed -> rung = true
+     :: execution == Borrowed -> WAKE
 #endif
      :: execution == User
      fi
   :: rings == 0 -> break
   od
+}
+
+proctype Intruder() {
+  if
+  :: execution == Borrowed ->
+     WAIT_BEGINS;
+     do
+     :: rung_for_intruder = false;
+        if
+        :: execution != Borrowed -> break
+        :: execution == Borrowed -> rung_for_intruder
+        fi
+     od;
+     WAIT_ENDS
+  :: execution != Borrowed
+  fi
 }
 
 init {
@@ -128,7 +157,8 @@ init {
     :: i < BORROWERS -> run Borrower(); i++
     :: else -> break
     od;
-    run Ringer()
+    run Ringer();
+    run Intruder()
   }
 }
 

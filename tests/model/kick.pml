@@ -100,7 +100,7 @@ inline Announce(state) {
 /* ---- the owner ---- */
 
 active proctype Owner() {
-  bool halted, half_done, kicked, interrupted, exits, busy;
+  bool halted, half_done, kicked, interrupted, exits, busy, waited;
 
 outside:
   atomic { kicks = false; exits = false; kicked = false; interrupted = false }
@@ -110,11 +110,17 @@ outside:
 #endif
 
 loop:
+#ifndef V_NO_EXECUTION_WORD
   if
-  :: atomic { requests != 0 -> exits = false }
-     atomic { DRAINED -> requests = 0; halted = false } /* Take */
+  :: !half_done && !halted && !waited -> busy = true
+  :: busy = false
+  fi;
+#endif
+  if
+  :: atomic { (requests & ~(busy -> MAIL : 0)) != 0 -> exits = false }
+     atomic { DRAINED -> requests = 0; halted = false; waited = false } /* Take */
      goto loop
-  :: requests == 0
+  :: (requests & ~(busy -> MAIL : 0)) == 0
   fi;
 
   if
@@ -141,13 +147,6 @@ end_parked:
      goto loop
   :: else
   fi;
-
-#ifndef V_NO_EXECUTION_WORD
-  if
-  :: busy = true
-  :: busy = false
-  fi;
-#endif
 
   /* EnterGuest */
 #ifdef M_PLAIN_ANNOUNCEMENT
@@ -199,7 +198,10 @@ end_guest:
   :: atomic { kicked || interrupted -> signal = false } /* SwallowKick */
   :: else
   fi;
-  atomic { kicked = false; exits = false }
+  atomic {
+    waited = waited || (busy && (!interrupted || (requests & ~MAIL) != 0));
+    kicked = false; exits = false
+  }
   if
   :: atomic { interrupted -> interrupted = false } goto loop
   :: !interrupted

@@ -56,10 +56,20 @@ TEST_CASE("the bootstrap processor starts again where it is told, its APIC as af
   const apic::Message init{.x2apic = true, .delivery_mode = apic::DeliveryMode::kInit};
   REQUIRE(bsp.SendMessage(init).ok());
   CHECK(one.NextPort() == 0x12);
+  // What comes now is for the life that ends here.
+  REQUIRE(one.t.vm()
+              .SendMessage(
+                  {.destination = 0, .x2apic = true, .delivery_mode = apic::DeliveryMode::kNmi})
+              .ok());
+  REQUIRE(one.t.vm().SendMessage({.destination = 0, .x2apic = true, .vector = 0x40}).ok());
   const StartState start{.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode};
   REQUIRE(bsp.StartAgain(start).ok());
   CHECK(one.NextPort() == 0x10);
-  CHECK(bsp.Inspect().apic_software_enabled);
+  const Inspection anew = bsp.Inspect();
+  CHECK(anew.apic_software_enabled);
+  CHECK(anew.counters.nmis_injected == 0);
+  CHECK(anew.irr.empty());
+  CHECK(anew.mailbox.empty());
   CHECK_FALSE(one.t.vm().vcpu(1).StartAgain(start).ok());
 }
 

@@ -192,6 +192,26 @@ TEST_CASE("a hardware-disabled APIC takes no NMI by a shorthand") {
   CHECK(t.Look(1).counters.nmis_injected == 0);
 }
 
+TEST_CASE("the APIC base is written in a state of which KVM refuses parts") {
+  TestVm t(1);
+  // Legacy mode ignores a code segment's L; KVM takes no registers in which it is set.
+  const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff};
+  memcpy(t.ram() + 0x3000, gdt, sizeof(gdt));
+  const uint8_t far_jump[] = {0xea, 0x10, 0x10, 0, 0, 0x18, 0};  // to 18:1010
+  memcpy(t.ram() + TestVm::kBspCode, far_jump, sizeof(far_jump));
+  const uint8_t writes[] = {0x66, 0xb9, 0x1b, 0, 0, 0,        // mov ecx, IA32_APIC_BASE
+                            0x66, 0xb8, 0x00, 0x01, 0, 0,     // mov eax, BSP, disabled
+                            0x66, 0x31, 0xd2, 0x0f, 0x30,     // xor edx, edx; wrmsr
+                            0xb0, 0x01, 0xe6, 0x10, 0xf4};    // out 0x10, 1; hlt
+  memcpy(t.ram() + 0x1010, writes, sizeof(writes));
+  t.StartAt({.mode = StartState::Mode::kProtected32,
+             .rip = TestVm::kBspCode,
+             .gdt_base = 0x3000,
+             .gdt_limit = sizeof(gdt) - 1});
+  t.AwaitWrites(0x10, 1);
+  CHECK_FALSE(t.Look(0).apic_enabled);
+}
+
 TEST_CASE("an APIC page moved over RAM is a fault that says where") {
   TestVm t(1);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(apic_over_ram));

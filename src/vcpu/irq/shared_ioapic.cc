@@ -80,6 +80,11 @@ absl::Status SharedIoApic::Retry(int source) {
   return Apply(source, [](apic::IoApic& ioapic) { return ioapic.Retry(); });
 }
 
+void SharedIoApic::Reset() {
+  sync::MutexLock lock(mutex_);
+  ioapic_.Reset();
+}
+
 apic::IoApic SharedIoApic::Snapshot() const {
   sync::MutexLock lock(mutex_);
   return ioapic_;

@@ -38,6 +38,9 @@ class SharedIoApic {
   // A local APIC has been enabled: it may accept what it discarded.
   absl::Status Retry(int source) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Every pin masked, as firmware leaves them. Meets nobody: what the pins have sent may arrive.
+  void Reset() ABSL_LOCKS_EXCLUDED(mutex_);
+
   apic::IoApic Snapshot() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

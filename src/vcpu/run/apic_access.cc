@@ -136,11 +136,9 @@ absl::Status VcpuCore::ReadTsc() {
 // CPUID.1:EDX.APIC follows IA32_APIC_BASE.EN in KVM's copy.
 absl::Status VcpuCore::MirrorApicBase() {
   apic_base_stale_ = false;
-  absl::StatusOr<kvm_sregs> sregs = handle_.GetSregs();
-  if (!sregs.ok()) return sregs.status();
-  std::fill(std::begin(sregs->interrupt_bitmap), std::end(sregs->interrupt_bitmap), 0);
-  sregs->apic_base = lapic_.apic_base();
-  return handle_.SetSregs(*sregs);
+  // Not with the other registers: KVM may refuse to be given what it has itself, like a legacy-mode
+  // CS with L set.
+  return handle_.SetMsr(apic::kMsrApicBase, lapic_.apic_base());
 }
 
 }  // namespace muster::vcpu

@@ -15,7 +15,8 @@ namespace muster::vcpu {
 //   - reads kGuest: the owner is in KVM_RUN, or on its way in or out. The ringer sets
 //     immediate_exit and sends the signal, which KVM_RUN answers with EINTR whether it comes
 //     before (the signal is pending, or immediate_exit is seen) or during.
-//   - reads kGuestBusy, and r is mail: nobody kicks. The owner's caller has seen to it that the
+//   - reads kGuestBusy, and r is mail or an NMI: nobody kicks. The owner's caller has seen to it
+//   that the
 //     guest exits; then it comes to another O1 and O2. For any other r it is as kGuest.
 //   - reads kParked: the ringer bumps the wake word after R1. The owner read that word before O1,
 //     and sleeps only if it is unchanged.
@@ -41,7 +42,7 @@ Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
 
 namespace {
 
-bool KicksBusy(uint32_t requests) { return (requests & ~kRequestMail) != 0; }
+bool KicksBusy(uint32_t requests) { return (requests & ~kRequestsOfMail) != 0; }
 
 }  // namespace
 
@@ -92,21 +93,29 @@ Execution Doorbell::TryBorrow() {
   return Execution::kBorrowed;
 }
 
+Execution Doorbell::Borrow() {
+  for (;;) {
+    const Execution was = TryBorrow();
+    if (was != Execution::kBorrowed || execution() != Execution::kBorrowed) return was;
+    sync::Yield();  // a borrower has it for as long as something runs that waits for nobody
+  }
+}
+
 void Doorbell::GiveBack() {
   execution_.Store(before_borrow_, std::memory_order_seq_cst);
   // Only an owner that waits for this is woken; one that is merely parked sleeps on. TakeBack
-  // stores the flag, then loads execution_: one of the two sees the other's store.
-  if (owner_waits_.Load(std::memory_order_seq_cst)) spot_.Wake();
+  // counts, then loads execution_: one of the two sees the other's store.
+  if (waiters_.Load(std::memory_order_seq_cst) != 0) spot_.Wake();
 }
 
 void Doorbell::TakeBack() {
-  owner_waits_.Store(true, std::memory_order_seq_cst);
+  waiters_.FetchAdd(1, std::memory_order_seq_cst);
   for (;;) {
     const uint32_t seen = spot_.Prepare();
     if (execution() != Execution::kBorrowed) break;
     spot_.Park(seen);
   }
-  owner_waits_.Store(false, std::memory_order_seq_cst);
+  waiters_.FetchSub(1, std::memory_order_seq_cst);
 }
 
 bool Doorbell::ClaimFrom(Execution seen) {

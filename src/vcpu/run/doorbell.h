@@ -20,6 +20,9 @@ enum Request : uint32_t {
   kRequestGoOn = 1u << 6,   // the vCPU is held no longer
 };
 
+// Those that may wait while the guest gets on.
+inline constexpr uint32_t kRequestsOfMail = kRequestMail | kRequestNmi;
+
 // Who holds the vCPU: its run lock.
 enum class Execution : uint32_t {
   kFree,       // no thread is inside Run
@@ -44,6 +47,8 @@ class Doorbell {
   // Takes the run lock of a vCPU whose thread is parked or outside Run, and says which; kBorrowed
   // where that failed. The borrower holds it briefly: the owner waits for it.
   Execution TryBorrow();
+  // The same, but where another has borrowed it this waits: kBorrowed says that its owner is awake.
+  Execution Borrow();
   void GiveBack();
   // For the borrower: whether the owner's thread sleeps meanwhile.
   bool borrowed_asleep() const { return before_borrow_ == Execution::kParked; }
@@ -93,15 +98,15 @@ class Doorbell {
   }
 
   // Announces KVM_RUN. False: something was requested; the vCPU has not left user code.
-  // With `mail_waits`, mail neither prevents the entry nor kicks: the caller has something else end
-  // it soon.
+  // With `mail_waits`, mail and NMIs neither prevents the entry nor kicks: the caller has something
+  // else end it soon.
   bool EnterGuest(bool mail_waits = false) {
     // Relaxed, both: see entries().
     const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
     begun_.Store(entry, std::memory_order_relaxed);
     execution_.Store(mail_waits ? Execution::kGuestBusy : Execution::kGuest,
                      std::memory_order_seq_cst);
-    if ((requests() & (mail_waits ? ~kRequestMail : ~0u)) == 0) {
+    if ((requests() & ~(mail_waits ? kRequestsOfMail : 0)) == 0) {
       made_.Store(entry, std::memory_order_relaxed);
       return true;
     }
@@ -145,7 +150,8 @@ class Doorbell {
   sync::Atomic<Execution> execution_{Execution::kFree};
   sync::AtomicRef<uint8_t> immediate_exit_;
   sync::ParkingSpot spot_;
-  sync::Atomic<bool> owner_waits_{false};  // for a borrower
+  // For a borrower. More than one where a second thread calls Run, to be refused.
+  sync::Atomic<uint32_t> waiters_{0};
 
   // Threads between reading kGuest and having sent their signal. Release waits until there are
   // none.

@@ -7,6 +7,7 @@
 namespace muster::vcpu {
 
 using rendezvous::Call;
+using rendezvous::CpuSet;
 using rendezvous::Initiator;
 using rendezvous::Outcome;
 using rendezvous::Runs;
@@ -21,9 +22,8 @@ struct Pause::State {
 
 absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
   const bool tsc_obeys = RdtscObeysOffset();  // which may take its time, once
-  const uint64_t deadline = timeout_ns == sync::kNever ? sync::kNever : sync::Now() + timeout_ns;
-  absl::StatusOr<rendezvous::Standstill> standstill =
-      rendezvous_.Stop(rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), deadline);
+  absl::StatusOr<rendezvous::Standstill> standstill = rendezvous_.Stop(
+      rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), sync::After(timeout_ns));
   if (!standstill.ok()) return standstill.status();
   clock_.Hold();
   return vcpu::Pause(std::make_unique<vcpu::Pause::State>(
@@ -79,6 +79,14 @@ Pause::~Pause() { (void)Resume(); }
 
 rendezvous::CpuSet Pause::standing() const {
   return state_ == nullptr ? rendezvous::CpuSet() : state_->standstill.standing();
+}
+
+std::vector<Inspection> Pause::InspectAll() {
+  if (state_ == nullptr) return {};
+  return state_->vm.InspectBy([this](CpuSet targets, absl::FunctionRef<void(int)> look) {
+    return state_->standstill.Execute(
+        Initiator::Outside(), Call{.targets = targets, .function = look, .name = "inspect"});
+  });
 }
 
 absl::Status Pause::Resume() {

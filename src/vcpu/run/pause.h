@@ -3,8 +3,10 @@
 #include <absl/status/status.h>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <muster/rendezvous/cpu_set.h>
+#include <muster/vcpu/run/inspection.h>
 
 namespace muster::vcpu {
 
@@ -24,6 +26,9 @@ class Pause {
   ~Pause();  // Resume, whose errors are lost
 
   rendezvous::CpuSet standing() const;
+
+  // Vm::InspectAll of the world as it stands, which that one would wait for.
+  std::vector<Inspection> InspectAll();
 
   // Lets the vCPUs go on, whatever it returns: an error is that of setting a clock. Only the first
   // call does anything.

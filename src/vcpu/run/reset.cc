@@ -16,17 +16,20 @@ void VcpuCore::AcceptInit() {
   ++counters_.inits;
   Trace(EventKind::kInit);
   lapic_.Init();
-  // Nothing that was on its way to the earlier life arrives in the next.
-  doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
-  mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
-  nmi_pending_ = false;
-  held_ = false;
+  ForgetPending();
   vm_.fabric().table().Publish(cpu_, lapic_.identity());
   ArmTimer();
   Move(bootstrap() ? RunEvent::kInitBsp : RunEvent::kInitAp);
   reset_ = Reset::kInit;
   // A waiting processor has nothing to do; the bootstrap processor goes to its reset vector.
   if (bootstrap()) doorbell_.Ring(kRequestReset);
+}
+
+void VcpuCore::ForgetPending() {
+  doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
+  mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
+  nmi_pending_ = false;
+  held_ = false;
 }
 
 void VcpuCore::AcceptStartup(uint8_t vector) {

@@ -36,6 +36,8 @@ class RunSession {
   RunSession& operator=(const RunSession&) = delete;
 
   const absl::Status& status() const { return status_; }
+  // False: another thread is inside.
+  bool claimed() const { return claimed_; }
 
  private:
   absl::Status AdoptMask(VcpuHandle& handle, KickMask& mask);

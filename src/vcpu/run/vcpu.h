@@ -39,8 +39,9 @@ class Vcpu {
   absl::Status Hold();
   void LetGo();
 
-  // Between two Runs as well: the bootstrap processor begins anew at `start` with its local APIC as
-  // firmware leaves it, whatever it was doing. InvalidArgument for another vCPU.
+  // Between two Runs as well: the bootstrap processor begins anew at `start`, with its local APIC
+  // as firmware leaves it and every pin of the I/O APIC masked, whatever it was doing; nothing that
+  // was pending arrives. InvalidArgument for another vCPU.
   absl::Status StartAgain(const StartState& start);
 
   // The vCPU as it stands, and its last events. While no thread is inside Run: waits until then.

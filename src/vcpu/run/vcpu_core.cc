@@ -27,18 +27,27 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
 
 Exit VcpuCore::Run() {
   Exit exit = StoppedExit{};
+  const absl::Status status = WhileHeld([&] {
+    RunHeld(exit);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) exit = HostErrorExit{status};
+  return exit;
+}
+
+template <typename Work>
+absl::Status VcpuCore::WhileHeld(Work&& work) {
+  absl::Status status;
   {
     const RunSession session(handle_, doorbell_, kick_mask_);
-    if (!session.status().ok()) {
-      exit = HostErrorExit{session.status()};
-      return exit;
-    }
-    RunHeld(exit);
+    if (!session.claimed()) return session.status();
+    status = session.status();
+    if (status.ok()) status = work();
   }
-  // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside Run. One that it
-  // saw inside, on its way out, takes itself out: its caller may never call Run again.
+  // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
+  // inside, on its way out, takes itself out: its caller may never come again.
   if ((doorbell_.requests() & kRequestStop) != 0) vm_.Left(cpu_);
-  return exit;
+  return status;
 }
 
 void VcpuCore::RunHeld(Exit& exit) {
@@ -50,7 +59,7 @@ void VcpuCore::RunHeld(Exit& exit) {
   if (vm_.rendezvous().Pending(cpu_) && Meet(exit)) return;
   for (;;) {
     const uint32_t requests = doorbell_.requests();
-    if ((requests & (MailWaits() ? ~kRequestMail : ~0u)) != 0) {
+    if ((requests & ~(MailWaits() ? kRequestsOfMail : 0)) != 0) {
       if (ServeRequests(requests, exit)) return;
       continue;
     }
@@ -69,36 +78,34 @@ void VcpuCore::RunHeld(Exit& exit) {
 }
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
-  const RunSession session(handle_, doorbell_, kick_mask_);
-  if (!session.status().ok()) return session.status();
-  return vm_.fabric().SendMessage(cpu_, message);
+  return WhileHeld([&] { return vm_.fabric().SendMessage(cpu_, message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
-  const RunSession session(handle_, doorbell_, kick_mask_);
-  if (!session.status().ok()) return session.status();
-  return vm_.SetLine(cpu_, pin, asserted);
+  return WhileHeld([&] { return vm_.SetLine(cpu_, pin, asserted); });
 }
 
 absl::Status VcpuCore::StartAgain(const StartState& start) {
-  const RunSession session(handle_, doorbell_, kick_mask_);
-  if (!session.status().ok()) return session.status();
   if (!bootstrap()) {
     return absl::InvalidArgumentError(
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
-  AsFirmwareLeaves(vm_.x2apic());
-  ArmTimer();
-  SetStart(start);
-  return absl::OkStatus();
+  return WhileHeld([&] {
+    vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
+    ForgetPending();
+    AsFirmwareLeaves(vm_.x2apic());
+    ArmTimer();
+    SetStart(start);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status VcpuCore::Hold() {
-  const RunSession session(handle_, doorbell_, kick_mask_);
-  if (!session.status().ok()) return session.status();
-  doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
-  held_ = true;
-  return absl::OkStatus();
+  return WhileHeld([&] {
+    doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
+    held_ = true;
+    return absl::OkStatus();
+  });
 }
 
 // Entry n of the guest and the exit that ends it.
@@ -124,8 +131,9 @@ bool VcpuCore::EnterOnce(Exit& exit) {
   const int error = RunKvm();
   const bool kicked = doorbell_.LeaveGuest();
   if (kicked || error == EINTR) SwallowKick(kick_mask_.signal);
-  // Where mail waited it has waited long enough, whatever ended it.
-  if (error == 0 || mail_waits) mail_rounds_ = 0;
+  // A kick that was on its way already says nothing of how long mail has waited.
+  if (error == 0 || (mail_waits && (doorbell_.requests() & ~kRequestsOfMail) != 0))
+    mail_rounds_ = 0;
   if (error == 0) return HandleExit(exit);
   if (error != EINTR && error != EAGAIN) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
   ++counters_.interrupted;
@@ -175,21 +183,25 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
   }
   doorbell_.Take(kRequestReset);
   if (doorbell_.Take(kRequestGoOn) != 0) held_ = false;
-  if ((requests & kRequestMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
+  if ((requests & kRequestsOfMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
   DrainMail();
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
   if (doorbell_.Take(kRequestTimer) != 0) {
     ++counters_.timer_expiries;
     NoteArmed(Clock::kNever);
-    stepper_.Refill();
-    poll_at_ = Clock::kNever;
     const apic::Now now = Now();
+    // Not at every expiry: a fast timer of the guest's would keep it in single steps.
+    if (poll_at_ <= now.ns) {
+      stepper_.Refill();
+      poll_at_ = Clock::kNever;
+    }
     if (const auto due = lapic_.NextDeadline();
         due && due->value <= (due->clock == apic::Deadline::Clock::kNs ? now.ns : now.tsc)) {
       Trace(EventKind::kTimer, lapic_.lvt(apic::LapicReg::kLvtTimer).Get<apic::Lvt::Vector>());
     }
     const absl::Status status = Perform(lapic_.TimerExpired(now));
     if (!status.ok()) return Fail(exit, status);
+    ArmTimer();  // for what is not due yet: the Clock has forgotten it
   }
   return false;
 }

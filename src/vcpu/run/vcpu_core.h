@@ -105,6 +105,9 @@ class VcpuCore {
              std::span<const uint8_t> bytes = {});
 
   // vcpu_core.cc: the loop.
+  // Does `work` as the holder of the run lock, for a caller whose thread is outside.
+  template <typename Work>
+  absl::Status WhileHeld(Work&& work);
   void RunHeld(Exit& exit);
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
@@ -114,8 +117,8 @@ class VcpuCore {
   // One KVM_RUN and the bookkeeping after it; returns its errno.
   int RunKvm();
   void Sleep();
-  // Whether the guest's next stretch comes before new mail. Taking it in costs an entry or an exit,
-  // and whoever only sends would else keep the guest from ever running.
+  // Whether the guest's next stretch comes before new mail, NMIs included. Taking it in costs an
+  // entry or an exit, and whoever only sends would else keep the guest from ever running.
   bool MailWaits() const {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
@@ -149,6 +152,8 @@ class VcpuCore {
   // reset.cc
   absl::Status ApplyReset();
   void ForgetKvmState();
+  // What is on its way to this life does not arrive in the next.
+  void ForgetPending();
 
   VmCore& vm_;
   const int cpu_;

@@ -7,6 +7,19 @@
 
 namespace muster::vcpu {
 
+namespace {
+
+// Waits while the vCPU's thread is awake inside Run.
+template <typename Look>
+auto WhileBorrowed(VcpuCore& core, Look&& look) {
+  while (core.doorbell().TryBorrow() == Execution::kBorrowed) sync::Yield();
+  auto seen = look(core);
+  core.doorbell().GiveBack();
+  return seen;
+}
+
+}  // namespace
+
 Vm::Vm(std::unique_ptr<VmCore> core) : core_(std::move(core)) {}
 Vm::~Vm() = default;
 
@@ -64,12 +77,10 @@ absl::Status Vcpu::StartAgain(const StartState& start) { return core_->StartAgai
 absl::Status Vcpu::Hold() { return core_->Hold(); }
 void Vcpu::LetGo() { core_->doorbell().Ring(kRequestGoOn); }
 Inspection Vcpu::Inspect() {
-  Doorbell& doorbell = core_->doorbell();
-  while (doorbell.TryBorrow() == Execution::kBorrowed) sync::Yield();
-  Inspection inspection = core_->Inspect();
-  doorbell.GiveBack();
-  return inspection;
+  return WhileBorrowed(*core_, [](VcpuCore& core) { return core.Inspect(); });
 }
-std::vector<Event> Vcpu::Events() const { return core_->Events(); }
+std::vector<Event> Vcpu::Events() const {
+  return WhileBorrowed(*core_, [](VcpuCore& core) { return core.Events(); });
+}
 
 }  // namespace muster::vcpu

@@ -107,7 +107,8 @@ class Vm {
   void Stop();
 
   // Every vCPU, each at a moment of its own. Those that have not answered after `timeout_ns` are
-  // missing; one that is in its caller's hands, outside Run, is looked at there.
+  // missing; one that is in its caller's hands, outside Run, is looked at there. During a Pause:
+  // Pause::InspectAll.
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
 
   // True when no vCPU can ever run again by itself: each is halted or waits for SIPI with nothing

@@ -159,7 +159,8 @@ bool VmCore::CanNeverRunAgain() {
   // With every vCPU borrowed nothing moves: an exact look, or none.
   int borrowed = 0;
   bool asleep = true;
-  while (borrowed < cpus() && core(borrowed).doorbell().TryBorrow() != Execution::kBorrowed) {
+  // In ascending order, so that two who look wait for each other in one direction only.
+  while (borrowed < cpus() && core(borrowed).doorbell().Borrow() != Execution::kBorrowed) {
     asleep = asleep && core(borrowed).AsleepForGood();
     ++borrowed;
     if (!asleep) break;
@@ -180,16 +181,10 @@ void VmCore::Stop() {
   // they call Run again, if they ever do: nobody may wait for them.
   for (int cpu = 0; cpu < cpus(); ++cpu) {
     Doorbell& doorbell = core(cpu).doorbell();
-    for (;;) {
-      const Execution was = doorbell.TryBorrow();
-      if (was != Execution::kBorrowed) {
-        if (was == Execution::kFree) Left(cpu);
-        doorbell.GiveBack();
-        break;
-      }
-      if (doorbell.execution() != Execution::kBorrowed) break;
-      sync::Yield();  // a helper has it, for as long as a function that waits for nobody runs
-    }
+    const Execution was = doorbell.Borrow();
+    if (was == Execution::kBorrowed) continue;
+    if (was == Execution::kFree) Left(cpu);
+    doorbell.GiveBack();
   }
 }
 
@@ -203,6 +198,16 @@ void VmCore::InspectIdle(CpuSet& cpus, std::vector<Inspection>& into) {
 }
 
 std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
+  const uint64_t deadline = sync::After(timeout_ns);
+  return InspectBy([&](CpuSet targets, absl::FunctionRef<void(int)> look) {
+    return rendezvous_.Execute(
+        Initiator::Outside(),
+        Call{.targets = targets, .function = look, .deadline = deadline, .name = "inspect"});
+  });
+}
+
+std::vector<Inspection> VmCore::InspectBy(
+    absl::FunctionRef<absl::StatusOr<Outcome>(CpuSet, absl::FunctionRef<void(int)>)> execute) {
   std::vector<Inspection> seen;
   CpuSet rest = CpuSet::FirstN(cpus());
   InspectIdle(rest, seen);
@@ -214,11 +219,7 @@ std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
       sync::MutexLock lock(mutex);
       met.push_back(std::move(inspection));
     };
-    const absl::StatusOr<Outcome> outcome =
-        rendezvous_.Execute(Initiator::Outside(), Call{.targets = rest,
-                                                       .function = look,
-                                                       .deadline = sync::Now() + timeout_ns,
-                                                       .name = "inspect"});
+    const absl::StatusOr<Outcome> outcome = execute(rest, look);
     if (outcome.ok()) rest -= outcome->ran;
     seen.insert(seen.end(), met.begin(), met.end());
     InspectIdle(rest, seen);  // those that stopped, or went to sleep, meanwhile
