@@ -95,9 +95,19 @@ Execution Doorbell::TryBorrow() {
 
 Execution Doorbell::Borrow() {
   for (;;) {
-    const Execution was = TryBorrow();
-    if (was != Execution::kBorrowed || execution() != Execution::kBorrowed) return was;
-    sync::Yield();  // a borrower has it for as long as something runs that waits for nobody
+    if (const Execution was = TryBorrow(); was != Execution::kBorrowed) return was;
+    switch (execution()) {
+      case Execution::kUser:
+      case Execution::kGuest:
+      case Execution::kGuestBusy:
+        return Execution::kBorrowed;
+      case Execution::kFree:
+      case Execution::kParked:  // given back meanwhile
+        break;
+      case Execution::kBorrowed:
+        sync::Yield();  // for as long as something runs that waits for nobody
+        break;
+    }
   }
 }
 
