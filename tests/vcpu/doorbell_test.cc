@@ -217,13 +217,13 @@ TEST_CASE("a ring of a vCPU in user code sends no signal") {
   for (int i = 0; i < 100; ++i) doorbell.Ring(kRequestMail);
   CHECK(doorbell.kicks() == 0);
   CHECK_FALSE(doorbell.EnterGuest());
-  CHECK(doorbell.Take(kRequestMail) == kRequestMail);
+  CHECK(doorbell.Take(kRequestsOfMail) == kRequestsOfMail);
   CHECK(doorbell.EnterGuest());
   CHECK_FALSE(doorbell.LeaveGuest());
   doorbell.Release();
 }
 
-TEST_CASE("in an entry in which mail waits, mail neither keeps out nor kicks, and all else does") {
+TEST_CASE("in an entry in which mail waits, mail and NMIs neither keep out nor kick, and all else does") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
   BlockKick();
@@ -231,13 +231,14 @@ TEST_CASE("in an entry in which mail waits, mail neither keeps out nor kicks, an
   doorbell.Ring(kRequestMail);
   REQUIRE(doorbell.EnterGuest(/*mail_waits=*/true));
   doorbell.Ring(kRequestMail);
+  doorbell.Ring(kRequestNmi);
   CHECK(doorbell.kicks() == 0);
-  doorbell.Ring(kRequestMail | kRequestNmi);
+  doorbell.Ring(kRequestMail | kRequestTimer);
   CHECK(doorbell.kicks() == 1);
   CHECK(doorbell.LeaveGuest());
   SwallowKick(kKick);
-  CHECK_FALSE(doorbell.EnterGuest(/*mail_waits=*/true));  // the NMI
-  CHECK(doorbell.Take(kRequestNmi) == kRequestNmi);
+  CHECK_FALSE(doorbell.EnterGuest(/*mail_waits=*/true));
+  CHECK(doorbell.Take(kRequestTimer) == kRequestTimer);
   CHECK_FALSE(doorbell.EnterGuest());
   CHECK(doorbell.Take(kRequestMail) == kRequestMail);
   doorbell.Release();
