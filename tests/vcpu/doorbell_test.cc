@@ -217,13 +217,14 @@ TEST_CASE("a ring of a vCPU in user code sends no signal") {
   for (int i = 0; i < 100; ++i) doorbell.Ring(kRequestMail);
   CHECK(doorbell.kicks() == 0);
   CHECK_FALSE(doorbell.EnterGuest());
-  CHECK(doorbell.Take(kRequestsOfMail) == kRequestsOfMail);
+  CHECK(doorbell.Take(kRequestMail) == kRequestMail);
   CHECK(doorbell.EnterGuest());
   CHECK_FALSE(doorbell.LeaveGuest());
   doorbell.Release();
 }
 
-TEST_CASE("in an entry in which mail waits, mail and NMIs neither keep out nor kick, and all else does") {
+TEST_CASE(
+    "in an entry in which mail waits, mail and NMIs neither keep out nor kick, and all else does") {
   uint8_t immediate_exit = 0;
   Doorbell doorbell(&immediate_exit, kKick);
   BlockKick();
@@ -240,7 +241,7 @@ TEST_CASE("in an entry in which mail waits, mail and NMIs neither keep out nor k
   CHECK_FALSE(doorbell.EnterGuest(/*mail_waits=*/true));
   CHECK(doorbell.Take(kRequestTimer) == kRequestTimer);
   CHECK_FALSE(doorbell.EnterGuest());
-  CHECK(doorbell.Take(kRequestMail) == kRequestMail);
+  CHECK(doorbell.Take(kRequestsOfMail) == kRequestsOfMail);
   doorbell.Release();
 }
 

@@ -199,8 +199,8 @@ TEST_CASE("the APIC base is written in a state of which KVM refuses parts") {
   memcpy(t.ram() + 0x3000, gdt, sizeof(gdt));
   const uint8_t far_jump[] = {0xea, 0x10, 0x10, 0, 0, 0x18, 0};  // to 18:1010
   memcpy(t.ram() + TestVm::kBspCode, far_jump, sizeof(far_jump));
-  const uint8_t writes[] = {0x66, 0xb9, 0x1b, 0, 0, 0,        // mov ecx, IA32_APIC_BASE
-                            0x66, 0xb8, 0x00, 0x01, 0, 0,     // mov eax, BSP, disabled
+  const uint8_t writes[] = {0x66, 0xb9, 0x1b, 0,    0,    0,  // mov ecx, IA32_APIC_BASE
+                            0x66, 0xb8, 0x00, 0x01, 0,    0,  // mov eax, BSP, disabled
                             0x66, 0x31, 0xd2, 0x0f, 0x30,     // xor edx, edx; wrmsr
                             0xb0, 0x01, 0xe6, 0x10, 0xf4};    // out 0x10, 1; hlt
   memcpy(t.ram() + 0x1010, writes, sizeof(writes));
