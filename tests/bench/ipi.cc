@@ -7,11 +7,11 @@
 extern "C" const uint8_t bench_ping_rounds[];
 
 namespace muster::bench {
-namespace {
 
 constexpr uint32_t kBatch = 20;  // round trips: less than a scheduler's slice
 
-void Load(Ram& ram) {
+// Outside the unnamed namespace, in which clang takes the snippets for its own.
+static void Load(Ram& ram) {
   const Snippet ping = MUSTER_BENCH_SNIPPET(bench_ping);
   ram.Load(Ram::kBspCode, ping);
   std::memcpy(ram.bytes() + Ram::kBspCode + (bench_ping_rounds - ping.begin), &kBatch,
@@ -22,6 +22,8 @@ void Load(Ram& ram) {
   ram.Load(0x2100, MUSTER_BENCH_SNIPPET(bench_on_pong));
   ram.SetIvt(0x41, 0x2100);
 }
+
+namespace {
 
 // One machine exists at a time: the CPU that waits spins, and would take a core from the rival.
 template <typename ToPort>

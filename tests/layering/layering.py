@@ -120,11 +120,17 @@ def check_symbols(build):
         library = build / "src" / layer / f"libmuster_{layer}.a"
         if layer == "vmm" or not library.exists():
             continue
-        listing = subprocess.run(["nm", "-AuC", str(library)], capture_output=True, text=True,
+        listing = subprocess.run(["nm", "-AC", str(library)], capture_output=True, text=True,
                                  check=True).stdout
+        # clang has every function that must not throw end in it; GCC's build shows who means it.
+        from_clang = "__clang_call_terminate" in listing
         for line in listing.splitlines():
-            place, _, symbol = line.partition(" U ")
+            place, undefined, symbol = line.partition(" U ")
+            if not undefined:
+                continue
             name = symbol.partition("(")[0]
+            if from_clang and name == "std::terminate":
+                continue
             if FORBIDDEN_SYMBOLS.fullmatch(name):
                 member = place.strip().rstrip(":").rsplit(":", 1)[-1]
                 yield f"{library.name}({member}) uses {name}: only vmm prints, exits or sets handlers"

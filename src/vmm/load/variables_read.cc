@@ -36,19 +36,33 @@ class TypeReader {
   using Type = Variables::Type;
 
   void ReadVariable(Dwarf_Die& die) {
+    const Dwarf_Addr address = AddressOf(die);
+    // A definition may name its declaration, and leave the rest to it.
+    Dwarf_Attribute name;
+    const char* text = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_name, &name));
+    if (text == nullptr || address == 0) return;
+    into_.variables_.try_emplace(text, Variables::Variable{address, TypeOf(die, 0)});
+  }
+
+  // 0 where it has none of its own.
+  static Dwarf_Addr AddressOf(Dwarf_Die& die) {
     Dwarf_Attribute attribute;
     Dwarf_Op* operations = nullptr;
     size_t count = 0;
     if (dwarf_attr(&die, DW_AT_location, &attribute) == nullptr ||
-        dwarf_getlocation(&attribute, &operations, &count) != 0 || count != 1 ||
-        operations[0].atom != DW_OP_addr) {
-      return;
+        dwarf_getlocation(&attribute, &operations, &count) != 0 || count != 1) {
+      return 0;
     }
-    // A definition may name its declaration, and leave the rest to it.
-    Dwarf_Attribute name;
-    const char* text = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_name, &name));
-    if (text == nullptr || operations[0].number == 0) return;
-    into_.variables_.try_emplace(text, Variables::Variable{operations[0].number, TypeOf(die, 0)});
+    if (operations[0].atom == DW_OP_addr) return operations[0].number;
+    // clang's DWARF 5 keeps addresses in a table.
+    Dwarf_Attribute indirect;
+    Dwarf_Addr address = 0;
+    if (operations[0].atom != DW_OP_addrx ||
+        dwarf_getlocation_attr(&attribute, operations, &indirect) != 0 ||
+        dwarf_formaddr(&indirect, &address) != 0) {
+      return 0;
+    }
+    return address;
   }
 
   // -1 where it has none, or none that is understood.
