@@ -25,7 +25,8 @@ struct XcallPolicy {
   bool sends_nmi;      // when the target has not answered for long
 };
 
-static struct XcallPolicy xcall_policy;
+// `used`: the signatures read it, and clang would take it apart.
+static struct XcallPolicy xcall_policy __attribute__((used));
 static struct xcall xcalls[kXcallCpus][kXcallCpus][kLevels];  // by source, target, nesting
 
 static __attribute__((noinline)) void xcall_serve(struct xcall* call) {
