@@ -42,7 +42,7 @@ std::vector<uint8_t> Bytes(const Note& note) {
 ElfBuilder WithNotes(const std::vector<Note>& notes) {
   ElfBuilder image;
   image.is_64 = true;
-  image.entry = 0xffffffff81000000;
+  image.entry = 0x100000;  // as Linux has it: a physical address, in no segment by its virtual one
   image.segments = {{.address = 0x100000,
                      .bytes = std::vector<uint8_t>(0x200, 0xf4),
                      .memory_size = 0x4000,
@@ -104,6 +104,7 @@ TEST_CASE("an ELF64 whose notes are not of PVH starts as one without") {
   for (const Note& note : {Note{.owner = std::string("GNU\0", 4)}, Note{.type = 1},
                            Note{.owner = std::string("Xen", 3)}}) {
     ElfBuilder image = WithNotes({note});
+    image.entry = 0xffffffff81000000;
     GuestMemory memory = Ram();
     const auto loaded = Load(image.Build(), memory);
     REQUIRE(loaded.ok());

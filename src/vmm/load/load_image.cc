@@ -15,8 +15,8 @@
 namespace muster::vmm {
 namespace {
 
-absl::StatusOr<uint64_t> PutElf(const LoadRequest& request, const ElfImage& elf,
-                                Placement& placement, GuestMemory& memory) {
+absl::Status PutElf(const LoadRequest& request, const ElfImage& elf, Placement& placement,
+                    GuestMemory& memory) {
   for (const ElfSegment& segment : elf.segments) {
     absl::Status status = Put(request,
                               {segment.header_offset, segment.file_offset, segment.file_size,
@@ -24,7 +24,7 @@ absl::StatusOr<uint64_t> PutElf(const LoadRequest& request, const ElfImage& elf,
                               placement, memory);
     if (!status.ok()) return status;
   }
-  return elf.ToPhysical(request.image, elf.entry);
+  return absl::OkStatus();
 }
 
 // How far the loading has come.
@@ -134,8 +134,8 @@ absl::StatusOr<Entry> PutImage(const LoadRequest& request, Placement& placement,
     if (!elf.ok()) return elf.status();
     auto pvh = multiboot ? std::optional<uint32_t>() : FindPvhEntry(file);
     if (!pvh.ok()) return pvh.status();
-    auto entry = PutElf(request, *elf, placement, memory);
-    if (!entry.ok()) return entry.status();
+    absl::Status status = PutElf(request, *elf, placement, memory);
+    if (!status.ok()) return status;
     if (*pvh) {
       const bool is_loaded =
           std::any_of(elf->segments.begin(), elf->segments.end(), [&](const ElfSegment& segment) {
@@ -148,6 +148,8 @@ absl::StatusOr<Entry> PutImage(const LoadRequest& request, Placement& placement,
       return Entry{**pvh, Entry::Start::kPvh,
                    fmt::format("{}, by its PVH entry", elf->is_64 ? "ELF64" : "ELF32")};
     }
+    auto entry = elf->ToPhysical(file, elf->entry);
+    if (!entry.ok()) return entry.status();
     return Entry{*entry, elf->is_64 && !multiboot ? Entry::Start::kLong : Entry::Start::kProtected,
                  fmt::format("{}{}", elf->is_64 ? "ELF64" : "ELF32",
                              multiboot ? " with a Multiboot header" : "")};
