@@ -117,7 +117,10 @@ def normal(line):
 
 
 def warnings_of(text):
-    return {normal(line): line.strip() for line in text.splitlines() if re.match(r"<[0-4]>", line)}
+    """The kernel's warnings and worse by what is the same in each boot; without the registers, code
+    and machine that follow one."""
+    return {normal(line): line.strip() for line in text.splitlines()
+            if re.match(r"<[0-4]>(?!.*\] (Code|Hardware name|R\w\w|R\d\d|CR2|FS|CS):)", line)}
 
 
 def compared(case):
