@@ -2,7 +2,7 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
+PcDevices::PcDevices(RunControl& control, IrqSink& pins, int input_fd, int output_fd,
                      const GuestMemory& memory, int cpus)
     : output_(output_fd,
               [&control](const std::string& why) {
@@ -11,7 +11,9 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int outpu
               }),
       serial_line_(output_, [this] { flusher_.Announce(); }),
       debug_line_(output_, [this] { flusher_.Announce(); }),
-      com1_(serial_line_, irqs),
+      pics_(pins),
+      lines_(pics_, pins),
+      com1_(serial_line_, lines_),
       input_(input_fd),
       debug_console_(debug_line_),
       debug_exit_(control),
@@ -22,12 +24,15 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int outpu
       bochs_shutdown_(control),
       fw_cfg_(memory.size(), static_cast<uint16_t>(cpus)),
       cmos_(memory.low_end(), memory.size() - memory.low_end()),
-      test_lines_(irqs) {
+      test_lines_(lines_) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
   com1_.SetRoomObserver([this] { input_.Room(); });
 
   using Width = PortBus::Width;
+  ports_.Attach(PicPair::kMaster, PicPair::kPorts, Width::kBytes, pics_.master());
+  ports_.Attach(PicPair::kSlave, PicPair::kPorts, Width::kBytes, pics_.slave());
+  ports_.Attach(PicPair::kElcr, PicPair::kPorts, Width::kBytes, pics_.elcr());
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
   ports_.Attach(DebugConsole::kPort, 1, Width::kBytes, debug_console_);
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);

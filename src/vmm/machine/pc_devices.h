@@ -12,8 +12,10 @@
 #include <muster/vmm/device/idle_flusher.h>
 #include <muster/vmm/device/input_fd.h>
 #include <muster/vmm/device/irq_line.h>
+#include <muster/vmm/device/isa_lines.h>
 #include <muster/vmm/device/line_buffer.h>
 #include <muster/vmm/device/output_fd.h>
+#include <muster/vmm/device/pic_pair.h>
 #include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
@@ -28,10 +30,16 @@ namespace muster::vmm {
 // Everything behind the I/O ports of one machine, where its output goes and its input comes from.
 class PcDevices {
  public:
-  PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
+  // `pins`: of the I/O APIC.
+  PcDevices(RunControl& control, IrqSink& pins, int input_fd, int output_fd,
             const GuestMemory& memory, int cpus);
 
   PortBus& ports() { return ports_; }
+  PicPair& pics() { return pics_; }
+  const PicPair& pics() const { return pics_; }
+
+  // As firmware leaves what it sets up, for an image that is started again.
+  void AsFirmwareLeaves() { pics_.AsFirmwareLeaves(); }
 
   // Between Start and Stop input is read and unfinished lines come out by themselves. Stop puts out
   // the rest. `input_ended` is called when no more can come.
@@ -55,6 +63,8 @@ class PcDevices {
   IdleFlusher flusher_;
   LineBuffer serial_line_;
   LineBuffer debug_line_;
+  PicPair pics_;
+  IsaLines lines_;
   Uart com1_;
   InputFd input_;
   DebugConsole debug_console_;
