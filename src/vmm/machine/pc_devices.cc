@@ -2,8 +2,8 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, IrqSink& pins, int input_fd, int output_fd,
-                     const GuestMemory& memory, int cpus)
+PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, int input_fd,
+                     int output_fd, const GuestMemory& memory, int cpus)
     : output_(output_fd,
               [&control](const std::string& why) {
                 control.End({.kind = Ending::Kind::kHostFailure,
@@ -13,6 +13,9 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, int input_fd, int outpu
       debug_line_(output_, [this] { flusher_.Announce(); }),
       pics_(pins),
       lines_(pics_, pins),
+      pit_(lines_, timers.pit),
+      system_control_b_(pit_),
+      pm_timer_(timers.pit),
       com1_(serial_line_, lines_),
       input_(input_fd),
       debug_console_(debug_line_),
@@ -33,6 +36,9 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, int input_fd, int outpu
   ports_.Attach(PicPair::kMaster, PicPair::kPorts, Width::kBytes, pics_.master());
   ports_.Attach(PicPair::kSlave, PicPair::kPorts, Width::kBytes, pics_.slave());
   ports_.Attach(PicPair::kElcr, PicPair::kPorts, Width::kBytes, pics_.elcr());
+  ports_.Attach(Pit::kPort, Pit::kPorts, Width::kBytes, pit_);
+  ports_.Attach(SystemControlB::kPort, 1, Width::kBytes, system_control_b_);
+  ports_.Attach(PmTimer::kPort, PmTimer::kPorts, Width::kNative, pm_timer_);
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
   ports_.Attach(DebugConsole::kPort, 1, Width::kBytes, debug_console_);
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);
@@ -48,6 +54,13 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, int input_fd, int outpu
   ports_.Attach(TestLines::kPort, TestLines::kPorts, Width::kBytes, test_lines_);
   ports_.Attach(TestBytes::kPort, TestBytes::kPorts, Width::kBytes, test_bytes_);
 }
+
+void PcDevices::AsFirmwareLeaves() {
+  pit_.AsFirmwareLeaves();
+  pics_.AsFirmwareLeaves();  // last: it forgets what the others' lines did
+}
+
+void PcDevices::TimerExpired(int) { pit_.Expired(); }
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();
