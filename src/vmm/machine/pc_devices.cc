@@ -21,7 +21,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, i
       debug_console_(debug_line_),
       debug_exit_(control),
       power_off_(control),
-      keyboard_reset_(control),
+      i8042_(control, lines_),
       system_control_(control),
       reset_control_(control),
       bochs_shutdown_(control),
@@ -44,9 +44,13 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, i
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);
   ports_.Attach(Pm1Event::kPort, Pm1Event::kPorts, Width::kBytes, pm1_event_);
   ports_.Attach(PowerOff::kPort, PowerOff::kPorts, Width::kNative, power_off_);
-  ports_.Attach(KeyboardReset::kPort, 1, Width::kBytes, keyboard_reset_);
+  ports_.Attach(I8042::kData, 1, Width::kBytes, i8042_.data());
+  ports_.Attach(I8042::kCommand, 1, Width::kBytes, i8042_.command());
   ports_.Attach(SystemControlA::kPort, 1, Width::kBytes, system_control_);
   ports_.Attach(ResetControl::kPort, 1, Width::kBytes, reset_control_);
+  ports_.Attach(PciConfig::kAddress, 1, Width::kNative, pci_config_.address());
+  ports_.Attach(PciConfig::kUnused, PciConfig::kUnusedPorts, Width::kBytes, pci_config_.nothing());
+  ports_.Attach(PciConfig::kData, PciConfig::kDataPorts, Width::kNative, pci_config_.nothing());
   ports_.Attach(BochsShutdown::kPort, 1, Width::kBytes, bochs_shutdown_);
   ports_.Attach(FwCfg::kPort, FwCfg::kPorts, Width::kNative, fw_cfg_);
   ports_.Attach(Cmos::kPort, Cmos::kPorts, Width::kBytes, cmos_);
@@ -57,6 +61,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, i
 
 void PcDevices::AsFirmwareLeaves() {
   pit_.AsFirmwareLeaves();
+  i8042_.AsFirmwareLeaves();
   pics_.AsFirmwareLeaves();  // last: it forgets what the others' lines did
 }
 

@@ -10,12 +10,14 @@
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/device_timer.h>
 #include <muster/vmm/device/fw_cfg.h>
+#include <muster/vmm/device/i8042.h>
 #include <muster/vmm/device/idle_flusher.h>
 #include <muster/vmm/device/input_fd.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/isa_lines.h>
 #include <muster/vmm/device/line_buffer.h>
 #include <muster/vmm/device/output_fd.h>
+#include <muster/vmm/device/pci_config.h>
 #include <muster/vmm/device/pic_pair.h>
 #include <muster/vmm/device/pit.h>
 #include <muster/vmm/device/pm1_event.h>
@@ -88,13 +90,14 @@ class PcDevices {
   DebugExit debug_exit_;
   Pm1Event pm1_event_;
   PowerOff power_off_;
-  KeyboardReset keyboard_reset_;
+  I8042 i8042_;
   SystemControlA system_control_;
   ResetControl reset_control_;
   BochsShutdown bochs_shutdown_;
   FwCfg fw_cfg_;
   Cmos cmos_;
   Crtc crtc_;
+  PciConfig pci_config_;
   TestLines test_lines_;
   TestBytes test_bytes_;
   PortBus ports_;
