@@ -22,7 +22,7 @@ using rendezvous::CpuSet;
 struct Recorder : MessageSink {
   std::map<int, int> posts;  // cpu: how many
   int last_vector = 0;
-  CpuSet nmis, smis, inits, startups, taken;
+  CpuSet nmis, smis, extints, inits, startups, taken;
   int init_source = -2;
 
   void Post(const Origin&, int cpu, uint8_t vector, apic::TriggerMode) override {
@@ -31,6 +31,7 @@ struct Recorder : MessageSink {
   }
   void PostNmi(const Origin&, int cpu) override { nmis.Add(cpu); }
   void PostSmi(int cpu) override { smis.Add(cpu); }
+  void PostExtInt(const Origin&, int cpu) override { extints.Add(cpu); }
   absl::Status Init(const Origin& origin, const CpuSet& targets) override {
     init_source = origin.cpu;
     inits |= targets;
