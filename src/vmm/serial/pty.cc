@@ -80,6 +80,10 @@ void Pty::Drain(int, int hurry_fd) {
   const int slave = open(name_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return;
   for (int waited = 0, unread = 0; waited < kDrainMs; waited += kDrainPollMs) {
+    // The look for input has the kernel hand over what is still on its way to the slave, which
+    // FIONREAD does not count.
+    pollfd input{slave, POLLIN, 0};
+    poll(&input, 1, 0);
     if (ioctl(slave, FIONREAD, &unread) != 0 || unread == 0) break;
     pollfd hurry{hurry_fd, POLLIN, 0};
     if (poll(&hurry, 1, kDrainPollMs) != 0) break;
