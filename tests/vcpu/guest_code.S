@@ -30,6 +30,7 @@ muster_snippets:
     movl $\high, %edx
     wrmsr
 .endm
+#define ID 0x802
 #define SVR 0x80f
 #define EOI 0x80b
 #define TPR 0x808
@@ -697,6 +698,27 @@ SNIPPET ap_enables_later
 1:  hlt
     jmp 1b
 END ap_enables_later
+
+// CPU 1 disables its APIC when the host sets a word; the others have a higher priority.
+SNIPPET ap_disables_when_told
+    ENABLE_APIC
+    movl $ID, %ecx
+    rdmsr
+    cmpl $1, %eax
+    je 2f
+    WRITE_MSR TPR, 0x30
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+2:  sti
+    SAY 0x20, 1
+3:  cmpb $0, 0x501
+    je 3b
+    WRITE_MSR SVR, 0xff
+4:  hlt
+    jmp 4b
+END ap_disables_when_told
 
 SNIPPET handler_40
     pushl %eax

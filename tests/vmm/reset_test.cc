@@ -1,12 +1,11 @@
 // Soft resets and interrupts of devices, by guests of a few instructions on KVM.
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "elf_builder.h"
+#include "need_kvm.h"
 #include "process.h"
 
 namespace muster::vmm {
@@ -19,10 +18,7 @@ using testing::TemporaryFile;
 using Code = std::vector<uint8_t>;
 
 Process::Result RunFlat(const char* address, const Code& code, const std::string& input = "") {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) {
-    std::puts("skipped: /dev/kvm cannot be opened here");
-    std::exit(77);
-  }
+  muster::testing::NeedKvm();
   const TemporaryFile file(code);
   const std::vector<std::string> command = {MUSTER_BINARY, "run",       file.path(), "--flat",
                                             address,       "--timeout", "60s"};

@@ -16,8 +16,9 @@ void VcpuCore::AcceptInit() {
   ++counters_.inits;
   Trace(EventKind::kInit);
   lapic_.Init();
-  ForgetPending();
+  // Before the mail goes: what it wipes out is for another, who is looked for in there.
   PublishIdentity();
+  ForgetPending();
   ArmTimer();
   Move(bootstrap() ? RunEvent::kInitBsp : RunEvent::kInitAp);
   reset_ = Reset::kInit;

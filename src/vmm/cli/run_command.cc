@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <memory>
 #include <sys/resource.h>
@@ -11,7 +12,9 @@
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/open_serial.h>
 #include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/cli/raw_terminal.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
@@ -64,6 +67,7 @@ bool NeedsReport(const Ending& ending) {
     case Ending::Kind::kPowerOff:
     case Ending::Kind::kReset:
     case Ending::Kind::kGuestExit:
+    case Ending::Kind::kOutputLost:
       return false;
     default:
       return true;
@@ -82,20 +86,36 @@ struct Files {
   File json, trace;
 };
 
+constexpr const char* kStdout = "-";
+
 // False where the option's file can't be opened; true too where there is none.
 bool OpenFor(const char* option, const std::string& name, File& file) {
   if (name.empty()) return true;
-  file.reset(std::fopen(name.c_str(), "we"));
+  if (name == kStdout) {
+    file.reset(fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), "w"));
+  } else {
+    file.reset(std::fopen(name.c_str(), "we"));
+  }
   if (!file) Refuse(kExitUsage, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
   return file != nullptr;
 }
 
-// One file under two names or one, which neither report would survive.
-bool AreOne(const Files& files) {
-  struct stat json, trace;
-  return files.json && files.trace && fstat(fileno(files.json.get()), &json) == 0 &&
-         fstat(fileno(files.trace.get()), &trace) == 0 && S_ISREG(json.st_mode) &&
-         json.st_dev == trace.st_dev && json.st_ino == trace.st_ino;
+// One file or pipe under two names or one, in which neither would be found again.
+bool AreOne(int one, int other) {
+  struct stat first, second;
+  return one >= 0 && other >= 0 && fstat(one, &first) == 0 && fstat(other, &second) == 0 &&
+         !S_ISCHR(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+int Descriptor(const File& file) { return file ? fileno(file.get()) : -1; }
+
+// The options that name the same file, "" where none do.
+std::string Collision(const Files& files, int serial) {
+  const int json = Descriptor(files.json), trace = Descriptor(files.trace);
+  if (AreOne(json, trace)) return "--json and --trace";
+  if (AreOne(json, serial)) return "--json and --serial";
+  if (AreOne(trace, serial)) return "--trace and --serial";
+  return "";
 }
 
 // As Write, in place of what a regular file holds already.
@@ -128,9 +148,7 @@ class Run {
   // While the run goes on. The JSON first: whoever reads the text finds it there.
   void ShowReport(const Files& files) {
     const RunReport report = Gather();
-    if (files.json && !Rewrite(files.json.get(), ToJson(report))) {
-      (void)Unwritten("--json", options_.json);
-    }
+    (void)PutJson(files, report);
     Print(RenderReport(report, style_));
   }
 
@@ -140,8 +158,7 @@ class Run {
     Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
                                       : RenderHeadline(report, style_));
     if (options_.stats) Print(RenderStats(report, style_));
-    if (files.json && !Rewrite(files.json.get(), ToJson(report)))
-      return Unwritten("--json", options_.json);
+    if (!PutJson(files, report)) return kExitHostFailure;
     if (files.trace && !Write(files.trace.get(), ToTraceEvents(report))) {
       return Unwritten("--trace", options_.trace);
     }
@@ -151,6 +168,16 @@ class Run {
  private:
   static void Print(const std::string& text) {
     Write(stderr, text);  // where that is lost there is nobody to tell
+  }
+
+  // False where it is lost, which has been said.
+  bool PutJson(const Files& files, const RunReport& report) const {
+    if (!files.json) return true;
+    const std::string text = ToJson(report);
+    const bool put =
+        options_.json == kStdout ? Write(files.json.get(), text) : Rewrite(files.json.get(), text);
+    if (!put) (void)Unwritten("--json", options_.json);
+    return put;
   }
 
   RunReport Gather() {
@@ -221,7 +248,14 @@ int RunCommand(const RunOptions& options) {
       !OpenFor("--trace", options.trace, files.trace)) {
     return kExitUsage;
   }
-  if (AreOne(files)) return Refuse(kExitUsage, "--json and --trace name the same file");
+  RawTerminal terminal(options.serial.kind == SerialChoice::Kind::kConsole ? STDIN_FILENO : -1);
+  const auto serial = OpenSerial::Open(options.serial, terminal);
+  if (!serial.ok()) {
+    return Refuse(kExitUsage, fmt::format("--serial {}", std::string(serial.status().message())));
+  }
+  if (const std::string same = Collision(files, (*serial)->file_fd()); !same.empty()) {
+    return Refuse(kExitUsage, same + " name the same file");
+  }
 
   auto memory = GuestMemory::Create(options.memory_bytes);
   if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
@@ -248,7 +282,7 @@ int RunCommand(const RunOptions& options) {
   config.observer = &wait_printer;
   config.cpus = options.cpus;
   config.trace_events = TraceEvents(options);
-  config.input_fd = STDIN_FILENO;
+  config.serial = &(*serial)->peer();
   config.reload = [again = request, cpus = options.cpus](
                       GuestMemory& to) mutable -> absl::StatusOr<vcpu::StartState> {
     again.again = true;
@@ -267,10 +301,15 @@ int RunCommand(const RunOptions& options) {
   }();
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
   Run run(options, request.image, *std::move(loaded), **machine);
+  if (!(*serial)->news().empty()) fmt::print(stderr, "muster: {}\n", (*serial)->news());
+  terminal.Enter();
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);
   }
-  Supervise(**machine, signals, options.timeout_ns, [&] { run.ShowReport(files); });
+  Supervise(**machine, signals, terminal, options.timeout_ns, [&] { run.ShowReport(files); });
+  terminal.Leave();
+  // Nobody takes these any more, and the last of the output may wait for a reader.
+  signals.LetKill();
   (*machine)->Finish();
   return run.Conclude(files);
 }

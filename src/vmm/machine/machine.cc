@@ -23,7 +23,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
       news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      devices_(*this, *this, config.input_fd, config.output_fd, memory_, config.cpus),
+      devices_(*this, *this, *config.serial, memory_, config.cpus),
       timer_(config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 

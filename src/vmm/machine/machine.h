@@ -33,8 +33,9 @@ struct MachineConfig {
   int cpus = 2;
   size_t trace_events = 0;  // per vCPU
   bool trace_rip = false;   // see vcpu::VmConfig
-  int input_fd = -1;        // of the serial line; -1: none
-  int output_fd = 1;        // of the serial line and the debug console
+
+  // What the serial line and the debug console are connected to; in use until Finish.
+  SerialPeer* serial = nullptr;
 
   // Loads the image anew into memory that it and others have written to, for a soft reset that
   // leads to the boot ROM. Without it such a reset ends the run. On the bootstrap processor's

@@ -2,17 +2,13 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
+PcDevices::PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial,
                      const GuestMemory& memory, int cpus)
-    : output_(output_fd,
-              [&control](const std::string& why) {
-                control.End({.kind = Ending::Kind::kHostFailure,
-                             .detail = "writing the guest's output to stdout: " + why});
-              }),
-      serial_line_(output_, [this] { flusher_.Announce(); }),
-      debug_line_(output_, [this] { flusher_.Announce(); }),
+    : control_(control),
+      serial_(serial),
+      serial_line_(serial, [this] { flusher_.Announce(); }),
+      debug_line_(serial, [this] { flusher_.Announce(); }),
       com1_(serial_line_, irqs),
-      input_(input_fd),
       debug_console_(debug_line_),
       debug_exit_(control),
       power_off_(control),
@@ -25,7 +21,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int outpu
       test_lines_(irqs) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
-  com1_.SetRoomObserver([this] { input_.Room(); });
+  com1_.SetRoomObserver([this] { serial_.Room(); });
 
   using Width = PortBus::Width;
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
@@ -45,13 +41,18 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int outpu
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();
-  input_.Start({.receive = [this](std::span<const uint8_t> bytes) { return Receive(bytes); },
-                .ended = std::move(input_ended)});
+  serial_.Start({.receive = [this](std::span<const uint8_t> bytes) { return Receive(bytes); },
+                 .ended = std::move(input_ended),
+                 .lost =
+                     [this](const std::string& why) {
+                       control_.End({.kind = Ending::Kind::kOutputLost, .detail = why});
+                     }});
 }
 
 void PcDevices::Stop() {
-  input_.Stop();
+  serial_.StopInput();
   flusher_.Stop();
+  serial_.Finish();
 }
 
 }  // namespace muster::vmm

@@ -10,10 +10,8 @@
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/idle_flusher.h>
-#include <muster/vmm/device/input_fd.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/line_buffer.h>
-#include <muster/vmm/device/output_fd.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
@@ -21,14 +19,17 @@
 #include <muster/vmm/device/test_device.h>
 #include <muster/vmm/device/uart.h>
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/serial/serial_peer.h>
 
 namespace muster::vmm {
 
-// Everything behind the I/O ports of one machine, where its output goes and its input comes from.
+// Everything behind the I/O ports of one machine. What the debug console says goes where the serial
+// line's output goes.
 class PcDevices {
  public:
-  PcDevices(RunControl& control, IrqSink& irqs, int input_fd, int output_fd,
-            const GuestMemory& memory, int cpus);
+  // `serial` is in use until Stop.
+  PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial, const GuestMemory& memory,
+            int cpus);
 
   PortBus& ports() { return ports_; }
 
@@ -41,21 +42,21 @@ class PcDevices {
   size_t Receive(std::span<const uint8_t> bytes) { return com1_.Receive(bytes); }
 
   // Whether input may yet come that interrupts.
-  bool MayInterrupt() { return input_.open() && com1_.InterruptsOnReceipt(); }
+  bool MayInterrupt() { return serial_.MayBringInput() && com1_.InterruptsOnReceipt(); }
 
-  uint64_t input_wake_ups() const { return input_.wake_ups(); }
+  uint64_t input_wake_ups() const { return serial_.wake_ups(); }
   uint64_t output_wake_ups() const { return flusher_.wake_ups(); }
 
-  // See OutputFd::Hurry.
-  void HurryOutput() { output_.Hurry(); }
+  // See SerialPeer::Hurry.
+  void HurryOutput() { serial_.Hurry(); }
 
  private:
-  OutputFd output_;
+  RunControl& control_;
+  SerialPeer& serial_;
   IdleFlusher flusher_;
   LineBuffer serial_line_;
   LineBuffer debug_line_;
   Uart com1_;
-  InputFd input_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
   PowerOff power_off_;
