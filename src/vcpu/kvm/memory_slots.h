@@ -5,9 +5,10 @@
 #include <span>
 
 #include <muster/vcpu/kvm/memory_map.h>
-#include <muster/vcpu/kvm/vm_handle.h>
 
 namespace muster::vcpu {
+
+class VmHandle;
 
 // A VM's memory slots. Add before any vCPU runs; the rest may then be called from any thread.
 class MemorySlots {

@@ -11,6 +11,7 @@
 #include <muster/vcpu/irq/fabric.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/kvm/probe_in.h>
 #include <muster/vcpu/kvm/system.h>
 #include <muster/vcpu/kvm/vm_handle.h>
 #include <muster/vcpu/run/clock.h>
