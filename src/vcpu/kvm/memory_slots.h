@@ -20,6 +20,10 @@ class MemorySlots {
   // stays its user's and outlives the VM. Errors: those of MemoryMap::Add and KVM's.
   absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false);
 
+  // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).
+  // Errors: those of MemoryMap::Add.
+  absl::Status Note(uint64_t gpa, std::span<uint8_t> host) { return map_.Add(gpa, host); }
+
   // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
   std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const { return map_.Find(gpa, length); }
 

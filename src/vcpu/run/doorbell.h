@@ -18,6 +18,7 @@ enum Request : uint32_t {
   kRequestReset = 1u << 4,  // INIT or SIPI changed the models; registers are to follow
   kRequestStop = 1u << 5,   // Run returns, for good
   kRequestGoOn = 1u << 6,   // the vCPU is held no longer
+  kRequestLeave = 1u << 7,  // Run returns: the vCPU is taken out of its Vm
 };
 
 // Those that may wait while the guest gets on.
