@@ -76,6 +76,12 @@ absl::Status Vm::SendMessage(const apic::Message& message) {
   }
   return core_->fabric().SendMessage(kOutside, message);
 }
+absl::Status Vm::SendMsi(const apic::Msi& msi) {
+  const std::optional<apic::Message> message = apic::ToMessage(msi);
+  if (message) return SendMessage(*message);
+  return absl::InvalidArgumentError(
+      fmt::format("MSI to {:#x}: the addresses of MSIs are fee00000 to feefffff", msi.address));
+}
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
   if (const int cpu = Serving::CpuOf(*core_); cpu != kOutside) {
     return core_->vcpu(cpu).SetLine(pin, asserted);

@@ -10,6 +10,7 @@
 
 #include <muster/apic/ioapic.h>
 #include <muster/apic/message.h>
+#include <muster/apic/msi.h>
 #include <muster/rendezvous/call.h>
 #include <muster/rendezvous/observer.h>
 #include <muster/vcpu/kvm/host_traits.h>
@@ -114,6 +115,9 @@ class Vm {
   // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
   // vCPUs. INIT and SIPI wait for their targets; the others never wait.
   absl::Status SendMessage(const apic::Message& message);
+
+  // The same for what a device writes to an address. InvalidArgument where that is none of MSIs.
+  absl::Status SendMsi(const apic::Msi& msi);
 
   // A device's line to the I/O APIC. InvalidArgument where there is no such pin.
   absl::Status SetLine(unsigned pin, bool asserted);
