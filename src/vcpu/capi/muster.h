@@ -4,8 +4,8 @@
  * Every function returns a muster_code: MUSTER_OK, or what failed, and then `*error`, unless it is
  * NULL, says it in words. Nothing prints, exits, aborts or installs a signal handler, and no
  * exception comes out. Structures with a `size` may grow at their end; initialize them by their
- * muster_..._init. Numbers of vCPUs are their APIC ids; vCPU 0 is the bootstrap processor. Times are
- * in ns, by the caller's clock.
+ * muster_..._init. Numbers of vCPUs are their APIC ids; vCPU 0 is the bootstrap processor. Times
+ * are in ns, by the caller's clock.
  *
  * Any thread may call any function at any time, except where it says otherwise; docs/embedding.md
  * has the table of what may be called from which callback.
@@ -89,9 +89,9 @@ typedef struct muster_config {
   uint8_t tsc_deadline;       /**< 1: the timer's TSC-deadline mode, where this KVM lets it work */
   uint8_t ioapic_pins;        /**< init: 24 */
   uint8_t ioapic_id;
-  uint8_t reserved[3];  /**< 0 */
-  muster_clock clock;   /**< `now_ns` and `arm` are needed; outlives the VM */
-  void* log_context;    /**< first argument of `log` */
+  uint8_t reserved[3]; /**< 0 */
+  muster_clock clock;  /**< `now_ns` and `arm` are needed; outlives the VM */
+  void* log_context;   /**< first argument of `log` */
   /** What is no error and nobody asked for; a line without its end. By any thread. May be NULL. */
   void (*log)(void* context, int32_t severity, const char* line);
   void* asleep_context; /**< first argument of `all_asleep` */
@@ -102,16 +102,18 @@ typedef struct muster_config {
 /** One vCPU, no clock, descriptors made here. */
 MUSTER_API void muster_config_init(muster_config* config);
 
-/** `*vm` is a VM whose vCPUs have not run. Descriptors given are duplicated and stay the caller's. */
+/** `*vm` is a VM whose vCPUs have not run. Descriptors given are duplicated and stay the caller's.
+ */
 MUSTER_API int32_t muster_vm_create(const muster_config* config, muster_vm** vm,
                                     muster_error* error);
 
-/** Ends a VM. MUSTER_FAILED_PRECONDITION while a call with this handle has not returned: stop it and
- * join its threads first. Memory given to it is the caller's again. */
+/** Ends a VM. MUSTER_FAILED_PRECONDITION while a call with this handle has not returned: stop it
+ * and join its threads first. Memory given to it is the caller's again. */
 MUSTER_API int32_t muster_vm_destroy(muster_vm* vm, muster_error* error);
 
-/** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`, before the first run. They stay the
- * caller's, and mapped until the VM is destroyed. `read_only` is 0 or 1: then writes are exits. */
+/** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`, before the first run. They stay
+ * the caller's, and mapped until the VM is destroyed. `read_only` is 0 or 1: then writes are exits.
+ */
 MUSTER_API int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                         int32_t read_only, muster_error* error);
 
@@ -160,7 +162,8 @@ typedef struct muster_mmio {
   uint8_t reserved[3];
 } muster_mmio;
 
-/** RDMSR or WRMSR of what neither KVM nor the local APIC knows: #GP(0), unless `*fault` is cleared. */
+/** RDMSR or WRMSR of what neither KVM nor the local APIC knows: #GP(0), unless `*fault` is cleared.
+ */
 typedef struct muster_msr {
   uint64_t* value;
   uint8_t* fault;
@@ -236,7 +239,8 @@ MUSTER_API int32_t muster_vcpu_run(muster_vm* vm, int32_t cpu, const muster_devi
 /** Makes every run return MUSTER_EXIT_STOPPED, now and from here on; in a pause, when that ends. */
 MUSTER_API int32_t muster_vm_stop(muster_vm* vm, muster_error* error);
 
-/** The deadline of vCPU `cpu` has passed: see muster_clock.arm. Late and stale ones are harmless. */
+/** The deadline of vCPU `cpu` has passed: see muster_clock.arm. Late and stale ones are harmless.
+ */
 MUSTER_API int32_t muster_vm_timer_expired(muster_vm* vm, int32_t cpu, muster_error* error);
 
 /** vCPU `cpu`, which is not there, joins, waiting for SIPI; a thread may then run it. */
@@ -270,8 +274,8 @@ enum {
 /** What travels between APICs: muster::apic::Message. */
 typedef struct muster_message {
   uint32_t destination;
-  uint8_t x2apic;          /**< 1: the destination has 32 bits, else 8 */
-  uint8_t logical;         /**< destination mode: 0 physical, 1 logical */
+  uint8_t x2apic;  /**< 1: the destination has 32 bits, else 8 */
+  uint8_t logical; /**< destination mode: 0 physical, 1 logical */
   uint8_t delivery_mode;
   uint8_t level_triggered; /**< 0 edge, 1 level */
   uint8_t deasserted;      /**< 1: INIT level de-assert, which does nothing */
@@ -293,8 +297,8 @@ MUSTER_API int32_t muster_vm_pause(muster_vm* vm, uint64_t timeout_ns, muster_er
 /** Ends the pause; without one it does nothing. */
 MUSTER_API int32_t muster_vm_resume(muster_vm* vm, muster_error* error);
 
-/** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that runs
- * it, between two runs. */
+/** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that
+ * runs it, between two runs. */
 MUSTER_API int32_t muster_vcpu_hold(muster_vm* vm, int32_t cpu, muster_error* error);
 MUSTER_API int32_t muster_vcpu_let_go(muster_vm* vm, int32_t cpu, muster_error* error);
 
@@ -313,7 +317,7 @@ enum {
 
 /** A vCPU as it stands. */
 typedef struct muster_inspection {
-  uint32_t size;  /**< of this structure, as the caller knows it; set before the call */
+  uint32_t size; /**< of this structure, as the caller knows it; set before the call */
   uint32_t state;
   uint32_t apic_id;
   uint8_t held;            /**< by muster_vcpu_hold */
@@ -321,11 +325,12 @@ typedef struct muster_inspection {
   uint8_t x2apic;
   uint8_t deliverable; /**< the guest could take an interrupt or NMI now */
   uint64_t rip, rflags, cr0, cr2, cr3, cr4, cr8, efer;
-  uint64_t gpr[16]; /**< RAX RCX RDX RBX RSP RBP RSI RDI R8 to R15 */
+  uint64_t gpr[16];                              /**< RAX RCX RDX RBX RSP RBP RSI RDI R8 to R15 */
   uint64_t entries, interrupts, meetings, kicks; /**< totals */
 } muster_inspection;
 
-/** Waits while a thread is awake inside the vCPU's run: pause first, or ask when it has returned. */
+/** Waits while a thread is awake inside the vCPU's run: pause first, or ask when it has returned.
+ */
 MUSTER_API int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspection,
                                        muster_error* error);
 
