@@ -20,6 +20,7 @@ enum Request : uint32_t {
   kRequestGoOn = 1u << 6,    // the vCPU is held no longer
   kRequestExtInt = 1u << 7,  // an ExtINT message was posted
   kRequestWire = 1u << 8,    // the 8259's wire has risen
+  kRequestLeave = 1u << 9,   // Run returns: the vCPU is taken out of its Vm
 };
 
 // Those that may wait while the guest gets on.
