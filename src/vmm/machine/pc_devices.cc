@@ -27,6 +27,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial,
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
   ports_.Attach(DebugConsole::kPort, 1, Width::kBytes, debug_console_);
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);
+  ports_.Attach(Pm1Event::kPort, Pm1Event::kPorts, Width::kBytes, pm1_event_);
   ports_.Attach(PowerOff::kPort, PowerOff::kPorts, Width::kNative, power_off_);
   ports_.Attach(KeyboardReset::kPort, 1, Width::kBytes, keyboard_reset_);
   ports_.Attach(SystemControlA::kPort, 1, Width::kBytes, system_control_);

@@ -12,6 +12,7 @@
 #include <muster/vmm/device/idle_flusher.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/line_buffer.h>
+#include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
@@ -59,6 +60,7 @@ class PcDevices {
   Uart com1_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
+  Pm1Event pm1_event_;
   PowerOff power_off_;
   KeyboardReset keyboard_reset_;
   SystemControlA system_control_;
