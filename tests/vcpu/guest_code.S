@@ -758,6 +758,18 @@ SNIPPET triple_fault
     .code16
 END triple_fault
 
+// The same, when told to.
+SNIPPET triple_fault_when_told
+    .code32
+    sti
+    SAY 0x10, 1
+1:  cmpb $0, 0x501
+    je 1b
+    lidtl 0x510
+    ud2
+    .code16
+END triple_fault_when_told
+
 SNIPPET unknown_msr
     movl $0xdeadbeef, %ecx
     rdmsr
