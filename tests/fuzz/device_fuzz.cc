@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <muster/vmm/machine/pc_devices.h>
+#include <muster/vmm/serial/fd_peer.h>
 
 #include "fuzz_input.h"
 
@@ -37,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
-  PcDevices devices(board, board, /*input_fd=*/-1, nowhere, *memory, 4);
+  FdPeer serial(/*input_fd=*/-1, nowhere);
+  PcDevices devices(board, board, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
   while (!input.empty()) {

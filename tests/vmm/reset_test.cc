@@ -88,6 +88,19 @@ TEST_CASE("after a soft reset each of the shutdown codes leads through the vecto
   }
 }
 
+TEST_CASE("a jump to the reset vector starts the image again") {
+  const Code jump = {0xea, 0xf0, 0xff, 0x00, 0xf0};  // jmp 0xf000:0xfff0
+  CHECK(RunFlat("0x7c00", FirstTime(jump, Exit(14))).status == 29);
+}
+
+TEST_CASE("the port by which the boot ROM asks for the image answers nobody else") {
+  const Code ask = {0xba, 0x08, 0x05, 0xee, 0xed};  // mov dx, 0x508; out dx, al; in ax, dx
+  CHECK(RunFlat("0x7c00", FirstTime(Join({ask, Exit(15)}), Exit(1))).status == 31);
+  const Process::Result halted = RunFlat("0x7c00", Join({ask, kHalt}));
+  CHECK(halted.status == 10);
+  CHECK(halted.err.find("ports that nobody serves: 0x508 (1r 1w)") != std::string::npos);
+}
+
 TEST_CASE("another shutdown code starts the image again, and one holds for one reset") {
   const Code first = Join({Cmos(0x0f, 0x04), Out(0x64, 0xfe), kHalt});
   CHECK(RunFlat("0x7c00", FirstTime(first, Exit(11))).status == 23);

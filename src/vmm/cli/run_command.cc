@@ -1,13 +1,7 @@
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <memory>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
@@ -15,6 +9,7 @@
 #include <muster/vmm/cli/open_serial.h>
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/raw_terminal.h>
+#include <muster/vmm/cli/report_files.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
@@ -38,11 +33,6 @@ constexpr int kManyCpus = 256;     // creating so many takes a while
 constexpr size_t kCodeBytes = 15;  // the longest instruction
 constexpr size_t kTraceEventsInAll = size_t{1} << 18;
 constexpr size_t kTraceEventsEach = 1 << 13;
-
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, FileCloser>;
 
 int Refuse(int status, const std::string& why) {
   fmt::print(stderr, "muster: {}\n", why);
@@ -81,58 +71,6 @@ size_t TraceEvents(const RunOptions& options) {
   return std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
 }
 
-// Opened before the guest starts, so that a wrong name costs no run.
-struct Files {
-  File json, trace;
-};
-
-constexpr const char* kStdout = "-";
-
-// False where the option's file can't be opened; true too where there is none.
-bool OpenFor(const char* option, const std::string& name, File& file) {
-  if (name.empty()) return true;
-  if (name == kStdout) {
-    file.reset(fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), "w"));
-  } else {
-    file.reset(std::fopen(name.c_str(), "we"));
-  }
-  if (!file) Refuse(kExitUsage, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
-  return file != nullptr;
-}
-
-// One file or pipe under two names or one, in which neither would be found again.
-bool AreOne(int one, int other) {
-  struct stat first, second;
-  return one >= 0 && other >= 0 && fstat(one, &first) == 0 && fstat(other, &second) == 0 &&
-         !S_ISCHR(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-int Descriptor(const File& file) { return file ? fileno(file.get()) : -1; }
-
-// The options that name the same file, "" where none do.
-std::string Collision(const Files& files, int serial) {
-  const int json = Descriptor(files.json), trace = Descriptor(files.trace);
-  if (AreOne(json, trace)) return "--json and --trace";
-  if (AreOne(json, serial)) return "--json and --serial";
-  if (AreOne(trace, serial)) return "--trace and --serial";
-  return "";
-}
-
-// As Write, in place of what a regular file holds already.
-bool Rewrite(std::FILE* file, const std::string& text) {
-  struct stat status;
-  if (fstat(fileno(file), &status) != 0) return false;
-  if (S_ISREG(status.st_mode)) {
-    std::rewind(file);
-    if (ftruncate(fileno(file), 0) != 0) return false;
-  }
-  return Write(file, text);
-}
-
-int Unwritten(const char* option, const std::string& name) {
-  return Refuse(kExitHostFailure, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
-}
-
 // One `muster run` from the loaded image on.
 class Run {
  public:
@@ -146,21 +84,23 @@ class Run {
         style_(StyleFor(STDERR_FILENO)) {}
 
   // While the run goes on. The JSON first: whoever reads the text finds it there.
-  void ShowReport(const Files& files) {
+  void ShowReport(ReportFiles& files) {
     const RunReport report = Gather();
     (void)PutJson(files, report);
     Print(RenderReport(report, style_));
   }
 
   // After the end; the exit status.
-  int Conclude(const Files& files) {
+  int Conclude(ReportFiles& files) {
     const RunReport report = Gather();
     Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
                                       : RenderHeadline(report, style_));
     if (options_.stats) Print(RenderStats(report, style_));
     if (!PutJson(files, report)) return kExitHostFailure;
-    if (files.trace && !Write(files.trace.get(), ToTraceEvents(report))) {
-      return Unwritten("--trace", options_.trace);
+    if (files.wants_trace()) {
+      if (const absl::Status status = files.PutTrace(ToTraceEvents(report)); !status.ok()) {
+        return Refuse(kExitHostFailure, status);
+      }
     }
     return ExitStatusOf(*report.ending);
   }
@@ -171,13 +111,11 @@ class Run {
   }
 
   // False where it is lost, which has been said.
-  bool PutJson(const Files& files, const RunReport& report) const {
-    if (!files.json) return true;
-    const std::string text = ToJson(report);
-    const bool put =
-        options_.json == kStdout ? Write(files.json.get(), text) : Rewrite(files.json.get(), text);
-    if (!put) (void)Unwritten("--json", options_.json);
-    return put;
+  static bool PutJson(ReportFiles& files, const RunReport& report) {
+    if (!files.wants_json()) return true;
+    const absl::Status status = files.PutJson(ToJson(report));
+    if (!status.ok()) (void)Refuse(kExitHostFailure, status);
+    return status.ok();
   }
 
   RunReport Gather() {
@@ -243,18 +181,14 @@ int RunCommand(const RunOptions& options) {
     if (!initrd.ok()) return Refuse(kExitImage, initrd.status());
     request.initrd = ImageBytes(options.initrd, *initrd);
   }
-  Files files;
-  if (!OpenFor("--json", options.json, files.json) ||
-      !OpenFor("--trace", options.trace, files.trace)) {
-    return kExitUsage;
-  }
   RawTerminal terminal(options.serial.kind == SerialChoice::Kind::kConsole ? STDIN_FILENO : -1);
   const auto serial = OpenSerial::Open(options.serial, terminal);
   if (!serial.ok()) {
     return Refuse(kExitUsage, fmt::format("--serial {}", std::string(serial.status().message())));
   }
-  if (const std::string same = Collision(files, (*serial)->file_fd()); !same.empty()) {
-    return Refuse(kExitUsage, same + " name the same file");
+  ReportFiles files;
+  if (absl::Status status = files.Open(options, (*serial)->file_fd()); !status.ok()) {
+    return Refuse(kExitUsage, status);
   }
 
   auto memory = GuestMemory::Create(options.memory_bytes);

@@ -147,6 +147,8 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   void ServePort(int cpu, const vcpu::PortExit& exit);
   // The boot ROM asks for the image. On the bootstrap processor's thread.
   void Restart();
+  // On the vCPU's thread: whether it is the bootstrap processor and executes the boot ROM.
+  bool IsInBootRom(int cpu);
   void ServeGate(int cpu, const vcpu::PortExit& exit);
   void ServeMmio(const vcpu::MmioExit& exit);
   void ServeMsr(const vcpu::MsrExit& exit);
