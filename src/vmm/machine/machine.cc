@@ -48,6 +48,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.trace_events = config.trace_events;
   vm_config.trace_rip = config.trace_rip;
   vm_config.observer = config.observer;
+  vm_config.extint = machine.get();
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
   vm_config.tsc_deadline = true;
@@ -176,6 +177,7 @@ void Machine::Restart() {
     return;
   }
   SoftReset();  // whoever came here by an INIT of its own has left the others running
+  devices_.AsFirmwareLeaves();
   absl::StatusOr<vcpu::StartState> start = config_.reload(memory_);
   const absl::Status status = start.ok() ? vm_->vcpu(0).StartAgain(*start) : start.status();
   if (!status.ok()) {

@@ -51,7 +51,10 @@ struct MachineConfig {
 
 // A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a
 // thread that runs no vCPU, waits on news_fd() and calls Tend() until finished().
-class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObserver {
+class Machine : private RunControl,
+                private IrqSink,
+                private vcpu::ExtIntSource,
+                private vcpu::Vm::IdleObserver {
  public:
   // `memory` holds the image. The calling thread's signal mask becomes that of all threads here;
   // SIGUSR1 is blocked in it and SIGPIPE ignored.
@@ -136,6 +139,9 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   Machine(const MachineConfig& config, GuestMemory memory);
 
   void SetLine(unsigned line, bool asserted) override;
+  void IntrRaised() override { vm_->ExtIntRaised(); }
+  bool Asserted() const override { return devices_.pics().Asserted(); }
+  uint8_t Acknowledge(int) override { return devices_.pics().Acknowledge(); }
   void SoftReset() override;
   void AllAsleep() override;
   void Notify();

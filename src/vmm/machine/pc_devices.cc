@@ -2,13 +2,15 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial,
+PcDevices::PcDevices(RunControl& control, IrqSink& pins, SerialPeer& serial,
                      const GuestMemory& memory, int cpus)
     : control_(control),
       serial_(serial),
       serial_line_(serial, [this] { flusher_.Announce(); }),
       debug_line_(serial, [this] { flusher_.Announce(); }),
-      com1_(serial_line_, irqs),
+      pics_(pins),
+      lines_(pics_, pins),
+      com1_(serial_line_, lines_),
       debug_console_(debug_line_),
       debug_exit_(control),
       power_off_(control),
@@ -18,12 +20,15 @@ PcDevices::PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial,
       bochs_shutdown_(control),
       fw_cfg_(memory.size(), static_cast<uint16_t>(cpus)),
       cmos_(memory.low_end(), memory.size() - memory.low_end()),
-      test_lines_(irqs) {
+      test_lines_(lines_) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
   com1_.SetRoomObserver([this] { serial_.Room(); });
 
   using Width = PortBus::Width;
+  ports_.Attach(PicPair::kMaster, PicPair::kPorts, Width::kBytes, pics_.master());
+  ports_.Attach(PicPair::kSlave, PicPair::kPorts, Width::kBytes, pics_.slave());
+  ports_.Attach(PicPair::kElcr, PicPair::kPorts, Width::kBytes, pics_.elcr());
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
   ports_.Attach(DebugConsole::kPort, 1, Width::kBytes, debug_console_);
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);

@@ -11,7 +11,9 @@
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/idle_flusher.h>
 #include <muster/vmm/device/irq_line.h>
+#include <muster/vmm/device/isa_lines.h>
 #include <muster/vmm/device/line_buffer.h>
+#include <muster/vmm/device/pic_pair.h>
 #include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
@@ -28,11 +30,16 @@ namespace muster::vmm {
 // line's output goes.
 class PcDevices {
  public:
-  // `serial` is in use until Stop.
-  PcDevices(RunControl& control, IrqSink& irqs, SerialPeer& serial, const GuestMemory& memory,
+  // `pins`: of the I/O APIC. `serial` is in use until Stop.
+  PcDevices(RunControl& control, IrqSink& pins, SerialPeer& serial, const GuestMemory& memory,
             int cpus);
 
   PortBus& ports() { return ports_; }
+  PicPair& pics() { return pics_; }
+  const PicPair& pics() const { return pics_; }
+
+  // As firmware leaves what it sets up, for an image that is started again.
+  void AsFirmwareLeaves() { pics_.AsFirmwareLeaves(); }
 
   // Between Start and Stop input is read and unfinished lines come out by themselves. Stop puts out
   // the rest. `input_ended` is called when no more can come.
@@ -57,6 +64,8 @@ class PcDevices {
   IdleFlusher flusher_;
   LineBuffer serial_line_;
   LineBuffer debug_line_;
+  PicPair pics_;
+  IsaLines lines_;
   Uart com1_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
