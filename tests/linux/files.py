@@ -25,13 +25,18 @@ from machine import need  # noqa: E402
 APPLETS = ["sh", "mount", "cat", "nproc", "poweroff", "reboot", "dmesg", "grep", "sleep", "echo",
            "setsid", "cttyhack", "taskset", "ls", "ps", "uname", "uptime", "free", "wc", "head"]
 
-# What /init does: a shell on the console, and the end of the machine when that ends.
+# What /init does, and what muster.init= on the kernel's command line changes: nothing (poweroff), or
+# the kernel's warnings and worse (warnings), in place of the shell.
 INIT = """#!/bin/sh
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-echo "init: $(cut -d' ' -f1 /proc/uptime) s after the kernel's start"
-grep -q muster.init=poweroff /proc/cmdline || setsid cttyhack sh
+echo "init: $(cut -d' ' -f1 /proc/uptime) s after the kernel's start, $(nproc) CPUs"
+case $(cat /proc/cmdline) in
+*muster.init=poweroff*) ;;
+*muster.init=warnings*) dmesg -r | grep '^<[0-4]>' ;;
+*) setsid cttyhack sh ;;
+esac
 poweroff -f
 """
 

@@ -4,6 +4,7 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_rom.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/load/smbios.h>
 
 namespace muster::vmm {
 namespace {
@@ -35,6 +36,7 @@ absl::Status WriteBiosArea(int cpus, GuestMemory& memory) {
   if (status.ok()) {
     status = memory.Write(BiosArea::kAcpiTables, BuildAcpiTables(BiosArea::kAcpiTables, cpus));
   }
+  if (status.ok()) status = memory.Write(BiosArea::kSmbios, BuildSmbios(BiosArea::kSmbios));
   if (status.ok()) status = memory.WriteValue(BootRom::kLowBase, BootRom::Contents());
   return status;
 }
