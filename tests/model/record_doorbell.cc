@@ -143,9 +143,10 @@ int Main(int argc, char** argv) {
   if (file == nullptr) return 2;
   Run run(static_cast<unsigned>(std::atoi(argv[2])), std::atoi(argv[3]), std::atoi(argv[4]));
   const bool ended = run.EndsInTime();
+  const bool full = model::StepRecorder::Only().full();
   model::StepRecorder::Only().Write(file);
   std::fclose(file);
-  if (!ended) _exit(3);
+  if (full || !ended) _exit(full ? 0 : 3);  // it may never end
   run.Join();
   return 0;
 }

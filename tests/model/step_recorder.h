@@ -14,7 +14,7 @@ namespace muster::model {
 
 class StepRecorder {
  public:
-  static constexpr size_t kMarks = 50'000;  // what comes after them is not recorded
+  static constexpr size_t kMarks = 20'000;  // what comes after them is not recorded
 
   static StepRecorder& Only();
 
