@@ -116,10 +116,10 @@ class Machine : private RunControl,
   // How the vCPUs stand: those that answer within `timeout_ns` while the run goes on, all of them
   // after Finish.
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
-  // Their last events, by vCPU; after Finish.
+  // Their last events, by vCPU; once finished().
   std::vector<std::vector<vcpu::Event>> Events() const;
-  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. After
-  // Finish.
+  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. Once
+  // finished().
   std::vector<GuestFault> Faults() const;
   apic::IoApic IoApicState() const { return vm_->IoApicState(); }
   std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
