@@ -11,8 +11,16 @@ namespace muster::vmm {
 namespace {
 
 // Ports at and around which there are devices.
-constexpr std::array<uint16_t, 12> kPorts = {0x60,  0x70,  0x90,  0xe0,  0xf4,   0x3d4,
-                                             0x3f8, 0x510, 0x604, 0xcf9, 0x2000, 0x8900};
+constexpr std::array<uint16_t, 16> kPorts = {0x20,  0x40,  0x60,   0x70,  0x90,  0xa0,
+                                             0xe0,  0xf4,  0x3d4,  0x3f8, 0x4d0, 0x510,
+                                             0x600, 0xcf9, 0x2000, 0x8900};
+
+// A clock that goes by leaps.
+struct Timer : DeviceTimer {
+  uint64_t NowNs() override { return now; }
+  void Arm(uint64_t deadline_ns) override { deadline = deadline_ns; }
+  uint64_t now = 0, deadline = kNever;
+};
 
 struct Board : RunControl, IrqSink {
   void End(Ending ending) override { ExitStatusOf(ending); }
@@ -39,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
   FdPeer serial(/*input_fd=*/-1, nowhere);
-  PcDevices devices(board, board, serial, *memory, 4);
+  Timer pit;
+  PcDevices devices(board, board, {pit}, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
   while (!input.empty()) {
@@ -53,6 +62,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       const uint64_t value = devices.ports().Read(port, width);
       if (value >> (8 * width) != 0) muster::testing::Require("a read wider than was asked for");
+    }
+    // Time passes, or the processor acknowledges.
+    if (what >= 0xe0 && what < 0xe8) pit.now += input.Take<uint32_t>();
+    if (pit.now >= pit.deadline) {
+      pit.deadline = DeviceTimer::kNever;
+      devices.TimerExpired(0);
+      if (pit.deadline <= pit.now) muster::testing::Require("a deadline that has passed");
+    }
+    if (what >= 0xe8 && what < 0xf0 && devices.pics().Asserted()) {
+      devices.pics().Acknowledge();
     }
     // Bytes arrive on the serial line.
     if (what >= 0xf0) {

@@ -9,6 +9,8 @@
 #include <muster/vmm/device/debug_console.h>
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/fw_cfg.h>
+#include <muster/vmm/device/i8042.h>
+#include <muster/vmm/device/pci_config.h>
 #include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
@@ -30,6 +32,10 @@ class FirstEnding : public RunControl {
 
  private:
   std::optional<Ending> ending_;
+};
+
+struct NoLines : IrqSink {
+  void SetLine(unsigned, bool) override {}
 };
 
 // Remembers accesses as "r1@0 w2@1=ff00".
@@ -132,12 +138,18 @@ TEST_CASE("only SLP_EN with sleep type 0 powers off") {
 
 TEST_CASE("each reset port resets the processors on its own value alone") {
   FirstEnding keyboard;
-  KeyboardReset port64(keyboard);
+  NoLines no_lines;
+  I8042 i8042(keyboard, no_lines);
+  PortDevice& port64 = i8042.command();
   port64.Write(0, 1, 0xd1);
+  i8042.data().Write(0, 1, 0xdf);
   CHECK(keyboard.soft_resets == 0);
   CHECK((port64.Read(0, 1) & 2) == 0);
   port64.Write(0, 1, 0xfe);
   CHECK(keyboard.soft_resets == 1);
+  port64.Write(0, 1, 0xd1);
+  i8042.data().Write(0, 1, 0xde);
+  CHECK(keyboard.soft_resets == 2);
 
   FirstEnding system;
   SystemControlA port92(system);
@@ -212,6 +224,130 @@ TEST_CASE("the test device's bytes give back what was written, in any width") {
   CHECK(bus.Read(0xe1, 1) == 0x56);
   bus.Write(0xe2, 2, 0xabcd);
   CHECK(bus.Read(0xe0, 4) == 0xabcd5678);
+}
+
+// The keyboard controller with its line.
+struct Keyboard : IrqSink {
+  void SetLine(unsigned number, bool asserted) override {
+    CHECK(number == 1);
+    line += asserted ? "+" : "-";
+  }
+  // What it has to say; -1 where it says nothing.
+  int Next() {
+    if ((i8042.command().Read(0, 1) & 1) == 0) return -1;
+    return static_cast<int>(i8042.data().Read(0, 1));
+  }
+  std::vector<int> All() {
+    std::vector<int> all;
+    for (int next = Next(); next >= 0; next = Next()) all.push_back(next);
+    return all;
+  }
+  void Command(uint8_t value) { i8042.command().Write(0, 1, value); }
+  void Data(uint8_t value) { i8042.data().Write(0, 1, value); }
+
+  std::string line;
+  FirstEnding control;
+  I8042 i8042{control, *this};
+};
+
+TEST_CASE("the keyboard controller answers at once all that a kernel's probe waits for") {
+  Keyboard keyboard;
+  CHECK(keyboard.Next() == -1);
+  CHECK((keyboard.i8042.command().Read(0, 1) & 2) == 0);  // it takes commands
+  keyboard.Command(0xaa);
+  CHECK(keyboard.Next() == 0x55);
+  keyboard.Command(0x20);
+  CHECK(keyboard.Next() == 0x74);
+  keyboard.Command(0x60);
+  keyboard.Data(0x30);
+  keyboard.Command(0xae);
+  keyboard.Command(0x20);
+  CHECK(keyboard.Next() == 0x20);
+  keyboard.Command(0xab);
+  CHECK(keyboard.Next() == 0);
+  keyboard.Command(0xd0);
+  CHECK((keyboard.Next() & 3) == 3);  // no reset, A20
+  CHECK(keyboard.All().empty());
+}
+
+TEST_CASE("the keyboard controller's second port is found missing without a wait") {
+  Keyboard keyboard;
+  keyboard.Command(0xd3);
+  keyboard.Data(0x5a);
+  CHECK((keyboard.i8042.command().Read(0, 1) & 0x21) == 0x01);  // not of the second port
+  CHECK(keyboard.Next() == 0x5a);
+  keyboard.Command(0xa9);
+  CHECK(keyboard.Next() == 1);
+  keyboard.Command(0xd4);
+  keyboard.Data(0xf2);
+  CHECK(keyboard.Next() == -1);
+}
+
+TEST_CASE("the keyboard acknowledges, names itself and passes its test") {
+  using Bytes = std::vector<int>;
+  Keyboard keyboard;
+  keyboard.Data(0xff);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xaa});
+  keyboard.Data(0xf2);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xab, 0x83});
+  keyboard.Data(0xed);
+  keyboard.Data(0xf2);  // its parameter
+  CHECK(keyboard.All() == Bytes{0xfa, 0xfa});
+  keyboard.Data(0xf0);
+  keyboard.Data(0);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xfa, 2});
+  keyboard.Data(0xee);
+  CHECK(keyboard.All() == Bytes{0xee});
+}
+
+TEST_CASE("each byte of the keyboard's is an edge of IRQ 1 where that is enabled") {
+  Keyboard keyboard;
+  keyboard.Data(0xf4);
+  CHECK(keyboard.line == "");
+  keyboard.All();
+  keyboard.Command(0x60);
+  keyboard.Data(0x45);
+  keyboard.Data(0xf2);
+  CHECK(keyboard.line == "+");
+  keyboard.Next();
+  CHECK(keyboard.line == "+-+");
+  keyboard.All();
+  CHECK(keyboard.line == "+-+-+-");
+}
+
+TEST_CASE("a guest that does not read what the keyboard says cannot make it grow") {
+  Keyboard keyboard;
+  for (int i = 0; i < 1'000; ++i) keyboard.Data(0xf2);
+  CHECK(keyboard.All().size() == 16);
+  keyboard.Data(0xee);
+  CHECK(keyboard.Next() == 0xee);
+  keyboard.Data(0xee);
+  keyboard.i8042.AsFirmwareLeaves();
+  CHECK(keyboard.Next() == -1);
+}
+
+TEST_CASE("PCI configuration is there, its bus is empty, and port 0xcf9 stays a byte of its own") {
+  PortBus bus;
+  PciConfig pci;
+  FirstEnding ending;
+  ResetControl reset(ending);
+  bus.Attach(ResetControl::kPort, 1, PortBus::Width::kBytes, reset);
+  bus.Attach(PciConfig::kAddress, 1, PortBus::Width::kNative, pci.address());
+  bus.Attach(PciConfig::kUnused, PciConfig::kUnusedPorts, PortBus::Width::kBytes, pci.nothing());
+  bus.Attach(PciConfig::kData, PciConfig::kDataPorts, PortBus::Width::kNative, pci.nothing());
+  bus.Write(0xcfb, 1, 1);
+  bus.Write(0xcf8, 4, 0x80000606);
+  CHECK(ending.Word() == "none");  // though its second byte says reset
+  CHECK(bus.Read(0xcf8, 4) == 0x80000604);
+  bus.Write(0xcf8, 1, 0);
+  CHECK(bus.Read(0xcf8, 4) == 0x80000604);
+  CHECK(bus.Read(0xcfc, 4) == 0xffffffff);
+  CHECK(bus.Read(0xcfe, 2) == 0xffff);
+  bus.Write(0xcfc, 4, 0);
+  CHECK(bus.Read(0xcfc, 1) == 0xff);
+  CHECK(bus.unknown().Rows().empty());
+  bus.Write(0xcf9, 1, 6);
+  CHECK(ending.Word() == "reset");
 }
 
 uint32_t ReadCmos(Cmos& cmos, uint8_t index) {

@@ -121,6 +121,14 @@ TEST_CASE("SMBIOS says who made the firmware, with a date that kernels take for 
   CHECK(date == "01/01/2026");
 }
 
+TEST_CASE("where a PC has its text screen a guest may write, and nothing stops it") {
+  GuestMemory memory = *GuestMemory::Create(uint64_t{1} << 20);
+  REQUIRE(WriteBiosArea(2, memory).ok());
+  CHECK(memory.At(0xa0000, 0x20000).ok());
+  REQUIRE(memory.WriteValue(0xb8000, uint16_t{0x0741}).ok());
+  CHECK(Peek<uint16_t>(memory, 0xb8000) == 0x0741);
+}
+
 TEST_CASE("the BIOS data area leads to the EBDA, COM1 and the end of the base memory") {
   GuestMemory memory = *GuestMemory::Create(uint64_t{1} << 20);
   REQUIRE(memory.WriteValue(0x467, uint32_t{0x12345678}).ok());

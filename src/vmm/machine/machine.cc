@@ -23,8 +23,9 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
       news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      devices_(*this, *this, *config.serial, memory_, config.cpus),
-      timer_(config.cpus),
+      timer_(config.cpus, PcDevices::kTimers),
+      pit_deadline_(timer_, config.cpus),
+      devices_(*this, *this, {pit_deadline_}, *config.serial, memory_, config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
 Machine::~Machine() {
@@ -70,7 +71,12 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
 absl::Status Machine::Start() {
   // Without input it may be that all sleep for good, and nobody has looked since they fell asleep.
   devices_.Start([this] { AllAsleep(); });
-  timer_.Start([this](int cpu) { vm_->TimerExpired(cpu); });
+  timer_.Start([this](int number) {
+    if (number < config_.cpus) return vm_->TimerExpired(number);
+    devices_.TimerExpired(number - config_.cpus);
+    // All may sleep for good now that it does not run any more, and nobody has looked since.
+    if (!devices_.MayInterrupt()) AllAsleep();
+  });
   start_ns_ = NowNs();
 
   pthread_attr_t attributes;

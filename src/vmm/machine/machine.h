@@ -165,8 +165,9 @@ class Machine : private RunControl,
   const int news_;  // eventfd
   AccessCounts unknown_addresses_;
   AccessCounts unknown_msrs_;
-  PcDevices devices_;
   TimerThread timer_;
+  DeviceDeadline pit_deadline_;
+  PcDevices devices_;
   std::unique_ptr<vcpu::Vm> vm_;  // after what its vCPUs use
   std::vector<Cpu> cpus_;
   uint64_t start_ns_ = 0;
