@@ -237,15 +237,15 @@ TEST_CASE("a pseudoterminal's client can read the last of it when the line has b
   SerialClient client = line.Open();
   line.peer->Write(Bytes("there"));
   client.WaitFor("there");
-  std::thread reader([&] {
-    usleep(100'000);
-    CHECK(client.ReadToEnd() == "the last");
-  });
   line.peer->Write(Bytes("the last"));
-  line.peer->StopInput();
-  line.peer->Finish();
-  line.peer.reset();
-  reader.join();
+  std::thread closer([&] {
+    line.peer->StopInput();
+    line.peer->Finish();
+    line.peer.reset();
+  });
+  usleep(100'000);  // so that it is closed before this has read, if it can be
+  CHECK(client.ReadToEnd() == "the last");
+  closer.join();
 }
 
 }  // namespace

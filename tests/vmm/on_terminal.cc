@@ -38,11 +38,14 @@ void OnTerminal::Press(const std::string& keys) {
 }
 
 std::string OnTerminal::WaitFor(const std::string& text) {
-  while (shown_.find(text) == std::string::npos) {
+  size_t at = 0;
+  while ((at = shown_.find(text)) == std::string::npos) {
     INFO(shown_);
     REQUIRE(ReadSome());
   }
-  return std::exchange(shown_, {});
+  std::string rest = shown_.substr(at + text.size());
+  shown_.resize(at + text.size());
+  return std::exchange(shown_, std::move(rest));
 }
 
 void OnTerminal::Signal(int number) { kill(pid_, number); }

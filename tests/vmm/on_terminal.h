@@ -16,7 +16,7 @@ class OnTerminal {
   OnTerminal& operator=(const OnTerminal&) = delete;
 
   void Press(const std::string& keys);
-  // Reads until what has come since the last call has `text` in it; all of that.
+  // Reads until `text` has come; what has come up to its end, since the last such call.
   std::string WaitFor(const std::string& text);
   void Signal(int number);
   // Waits until a signal has stopped it.

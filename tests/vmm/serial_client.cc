@@ -48,11 +48,14 @@ void SerialClient::Send(const std::string& text) {
 void SerialClient::EndSending() { REQUIRE(shutdown(fd_, SHUT_WR) == 0); }
 
 std::string SerialClient::WaitFor(const std::string& text) {
-  while (come_.find(text) == std::string::npos) {
+  size_t at = 0;
+  while ((at = come_.find(text)) == std::string::npos) {
     INFO(come_);
     REQUIRE(ReadSome());
   }
-  return std::exchange(come_, {});
+  std::string rest = come_.substr(at + text.size());
+  come_.resize(at + text.size());
+  return std::exchange(come_, std::move(rest));
 }
 
 std::string SerialClient::ReadToEnd() {

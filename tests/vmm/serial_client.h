@@ -18,7 +18,7 @@ class SerialClient {
   void Send(const std::string& text);
   // No more is sent, but read.
   void EndSending();
-  // Reads until what has come since the last call has `text` in it; all of that.
+  // Reads until `text` has come; what has come up to its end, since the last such call.
   std::string WaitFor(const std::string& text);
   std::string ReadToEnd();
   // Waits until the descriptor has had something to read for so long that no more comes.

@@ -15,7 +15,7 @@ namespace muster::vmm {
 namespace {
 
 constexpr int kDrainPollMs = 5;
-constexpr int kDrainMs = 1000;
+constexpr int kDrainMs = 5000;
 
 absl::Status Refused(const std::string& what) {
   return absl::UnavailableError(fmt::format("{}: {}", what, std::strerror(errno)));
