@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
-#include <muster/vcpu/run/serving.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -137,7 +137,7 @@ void VmCore::FinishRemoval(int cpu) {
   FellAsleep();
   // A level interrupt that it had been sent may have others who would take it. Errors are those of
   // an INIT by a pin, and nobody's here.
-  (void)fabric_.ioapic().Retry(Serving::CpuOf(*this));
+  (void)fabric_.ioapic().Retry(Stay::DeviceOf(*this));
 }
 
 void VcpuCore::GoAway() {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -26,6 +27,7 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
 }
 
 void VcpuCore::RunOnce(Exit& exit) {
+  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
   const absl::Status status = WhileHeld([&] {
     RunHeld(exit);
     return absl::OkStatus();

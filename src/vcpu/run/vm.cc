@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <muster/apic/ioapic_regs.h>
-#include <muster/vcpu/run/serving.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -13,7 +13,13 @@ namespace {
 // Waits while the vCPU's thread is awake inside Run.
 template <typename Look>
 auto WhileBorrowed(VcpuCore& core, Look&& look) {
-  while (core.doorbell().TryBorrow() == Execution::kBorrowed) sync::Yield();
+  const Stay* const stay = Stay::Of(core.vm());
+  const bool own = stay != nullptr && stay->cpu() == core.cpu();
+  while (core.doorbell().TryBorrow() == Execution::kBorrowed) {
+    // In a callback of the loop: the run lock is the caller's own.
+    if (own && core.doorbell().execution() == Execution::kUser) return look(core);
+    sync::Yield();
+  }
   auto seen = look(core);
   core.doorbell().GiveBack();
   return seen;
@@ -71,7 +77,7 @@ void Vm::TimerExpired(int cpu) {
   if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);
 }
 absl::Status Vm::SendMessage(const apic::Message& message) {
-  if (const int cpu = Serving::CpuOf(*core_); cpu != kOutside) {
+  if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
     return core_->vcpu(cpu).SendMessage(message);
   }
   return core_->fabric().SendMessage(kOutside, message);
@@ -83,7 +89,7 @@ absl::Status Vm::SendMsi(const apic::Msi& msi) {
       fmt::format("MSI to {:#x}: the addresses of MSIs are fee00000 to feefffff", msi.address));
 }
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
-  if (const int cpu = Serving::CpuOf(*core_); cpu != kOutside) {
+  if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
     return core_->vcpu(cpu).SetLine(pin, asserted);
   }
   return core_->SetLine(kOutside, pin, asserted);
@@ -93,11 +99,11 @@ apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 rendezvous::Counters Vm::meeting_counters() const { return core_->rendezvous().counters(); }
 absl::StatusOr<Pause> Vm::Pause(uint64_t timeout_ns) {
-  if (const int cpu = Serving::CpuOf(*core_); cpu != kOutside) {
+  if (const Stay* stay = Stay::Of(*core_)) {
     return absl::FailedPreconditionError(fmt::format(
-        "Pause called in a callback of vCPU {}, which would have to stand still for it: "
-        "call it on another thread, or after Run has returned",
-        cpu));
+        "Pause called in a callback on the thread of vCPU {}, which would have to stand still for "
+        "it: call it on another thread, or after Run has returned",
+        stay->cpu()));
   }
   return core_->Pause(timeout_ns);
 }

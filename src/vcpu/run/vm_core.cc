@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -306,6 +307,12 @@ void VmCore::PostExtInt(const Origin& origin, int cpu) {
 
 absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const char* name,
                           absl::FunctionRef<void(int cpu)> function) {
+  if (const Stay* stay = Stay::Of(*this); stay != nullptr && origin.cpu == kOutside) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} sent in a callback on the thread of vCPU {}, inside Run: it may have to wait "
+        "for that thread",
+        name, stay->cpu()));
+  }
   const Initiator initiator =
       origin.cpu == kOutside ? Initiator::Outside() : Initiator::Vcpu(origin.cpu);
   return rendezvous_

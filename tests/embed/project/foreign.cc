@@ -1,6 +1,7 @@
 // foreign IMAGE CPUS [LATER]: a VMM of another shape than muster. Its main thread is one epoll loop
 // that owns the timers, the devices' interrupts, pauses, and the vCPUs that come and go; /dev/kvm,
-// the VM and the memory slots are its own. The guest is told of LATER CPUs more. Ends with the guest's status; prints what the guest does.
+// the VM and the memory slots are its own. The guest is told of LATER CPUs more. Ends with the
+// guest's status; prints what the guest does.
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -272,9 +273,8 @@ void Host::PauseOnce() {
 // On vCPU 0's thread, in its callback.
 void Host::Reset(vcpu::Vcpu& vcpu) {
   ++resets_;
-  Must(vcpu.SendMessage({.destination = UINT32_MAX,
-                         .x2apic = true,
-                         .delivery_mode = apic::DeliveryMode::kInit}),
+  Must(vcpu.SendMessage(
+           {.destination = UINT32_MAX, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit}),
        "INIT to all");
   Must(vcpu.StartAgain(LoadImage(image_, "", {low_, kLow})), "StartAgain");
 }

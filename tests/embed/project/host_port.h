@@ -9,11 +9,11 @@ enum {
 
 enum HostCommand {
   kHostCountsResets = 1,
-  kHostDoubles,  // the 64-bit word at kHighMemory
-  kHostAdds,     // a vCPU, of the number that is the answer
-  kHostRemoves,  // that vCPU
-  kHostSendsMsi, // to CPU 0, from the device's thread, once the IN has returned or before
-  kHostPauses,   // three times, from the main loop, and adds 1 to `pauses` after each
+  kHostDoubles,   // the 64-bit word at kHighMemory
+  kHostAdds,      // a vCPU, of the number that is the answer
+  kHostRemoves,   // that vCPU
+  kHostSendsMsi,  // to CPU 0, from the device's thread, once the IN has returned or before
+  kHostPauses,    // three times, from the main loop, and adds 1 to `pauses` after each
   kHostResets,
 };
 

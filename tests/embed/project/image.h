@@ -27,7 +27,8 @@ inline muster::vcpu::StartState LoadImage(const std::string& path, const std::st
     if (part.p_type != PT_LOAD || part.p_memsz == 0) continue;
     if (uint64_t{part.p_paddr} + part.p_memsz > ram.size()) std::exit(2);
     std::memset(&ram[part.p_paddr], 0, part.p_memsz);
-    if (part.p_filesz != 0) std::memcpy(&ram[part.p_paddr], &image.at(part.p_offset), part.p_filesz);
+    if (part.p_filesz != 0)
+      std::memcpy(&ram[part.p_paddr], &image.at(part.p_offset), part.p_filesz);
   }
   const std::string words = path + " " + command_line;
   std::memcpy(&ram[0x9100], words.c_str(), words.size() + 1);

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <muster/vcpu/run/serving.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -8,7 +8,7 @@ namespace muster::vcpu {
 namespace {
 
 // A callback may run a vCPU of another Vm.
-thread_local const Serving* innermost = nullptr;
+thread_local const Stay* innermost = nullptr;
 
 // The mark of a thread inside Run(Devices&), also where a callback throws.
 class Mark {
@@ -30,17 +30,22 @@ class Mark {
 
 }  // namespace
 
-Serving::Serving(const VmCore& vm, int cpu) : vm_(vm), cpu_(cpu), outer_(innermost) {
+Stay::Stay(const VmCore& vm, int cpu, Where where)
+    : vm_(vm), cpu_(cpu), where_(where), outer_(innermost) {
   innermost = this;
 }
 
-Serving::~Serving() { innermost = outer_; }
+Stay::~Stay() { innermost = outer_; }
 
-int Serving::CpuOf(const VmCore& vm) {
-  for (const Serving* serving = innermost; serving != nullptr; serving = serving->outer_) {
-    if (&serving->vm_ == &vm) return serving->cpu_;
-  }
-  return kOutside;
+const Stay* Stay::Of(const VmCore& vm) {
+  const Stay* stay = innermost;
+  while (stay != nullptr && &stay->vm_ != &vm) stay = stay->outer_;
+  return stay;
+}
+
+int Stay::DeviceOf(const VmCore& vm) {
+  const Stay* const stay = Of(vm);
+  return stay != nullptr && stay->where_ == Where::kDevice ? stay->cpu_ : kOutside;
 }
 
 Exit VcpuCore::Run(Vcpu& vcpu, Devices& devices) {
@@ -53,7 +58,7 @@ Exit VcpuCore::Run(Vcpu& vcpu, Devices& devices) {
   }
   for (;;) {
     RunOnce(exit);
-    const Serving serving(vm_, cpu_);
+    const Stay stay(vm_, cpu_, Stay::Where::kDevice);
     Devices::Then then = Devices::Then::kReturn;
     if (const auto* port = std::get_if<PortExit>(&exit)) {
       then = devices.Port(vcpu, *port);
