@@ -354,7 +354,7 @@ TEST_CASE("a CPU that is no target of INIT, SIPI, a change of routing or a stand
     }
   };
   constexpr unsigned kPin = 3;
-  for (uint32_t i = 0; i < 50; ++i) {
+  for (uint32_t i = 0; i < 8; ++i) {
     REQUIRE(send(apic::DeliveryMode::kInit, 0));
     REQUIRE(send(apic::DeliveryMode::kStartup, 5));
     // An entry that has sent something moves from CPU 0 to CPU 1 and back.
@@ -364,11 +364,11 @@ TEST_CASE("a CPU that is no target of INIT, SIPI, a change of routing or a stand
     REQUIRE(v.vm().SetLine(kOutside, kPin, false).ok());
     auto two = v.meetings().Stop(Initiator::Outside(), {0, 1}, sync::kNever);
     REQUIRE(two.ok());
-    const uint32_t counted = counts();
-    v.Await([&] { return counts() != counted; });
   }
+  const uint32_t counted = counts();
+  v.Await([&] { return counts() != counted; });
   CHECK(v.counters().notified > notified);
-  CHECK(v.counters().stops == 50);
+  CHECK(v.counters().stops == 8);
   CHECK(other.entries().begun == entries);
   CHECK(other.kicks() == kicks);
   v.CheckNoDefect();
