@@ -38,6 +38,8 @@
 #define RINGS 32000
 #elif defined(LIVENESS)
 #define RINGS 1
+#elif CPUS > 3
+#define RINGS (me == 0 -> 2 : 1) /* what memory has room for */
 #else
 #define RINGS 2 /* by each */
 #endif

@@ -322,6 +322,58 @@ TEST_CASE("a CPU that joins a stopped world starts held, and is no member of a c
   v.CheckNoDefect();
 }
 
+// Its entries are exits of KVM_RUN: the host's own interrupts cause none.
+TEST_CASE("a CPU that is no target of INIT, SIPI, a change of routing or a standstill never stops",
+          "[non-member]") {
+  Vcpus v(3);
+  v.Begin(0, MUSTER_SNIPPET(spin));
+  v.Begin(1, MUSTER_SNIPPET(spin));
+  v.Begin(2, MUSTER_SNIPPET(ap_counts));
+  for (int cpu = 0; cpu < 3; ++cpu) v.Drive(cpu);
+  const auto counts = [&] {
+    return std::atomic_ref(*reinterpret_cast<uint32_t*>(v.ram() + 0x600)).load();
+  };
+  v.Await([&] { return v.says(0) == 1 && v.says(1) == 1 && counts() > 0; });
+  Doorbell& other = v.vm().core(2).doorbell();
+  const uint64_t entries = other.entries().begun;
+  const uint64_t kicks = other.kicks();
+  const uint64_t notified = v.counters().notified;
+
+  const auto send = [&](apic::DeliveryMode mode, uint8_t vector) {
+    return v.vm()
+        .fabric()
+        .SendMessage(kOutside,
+                     {.destination = 1, .x2apic = true, .delivery_mode = mode, .vector = vector})
+        .ok();
+  };
+  const auto write = [&](uint32_t reg, uint32_t value) {
+    for (const auto& [offset, word] : {std::pair(0x00u, reg), std::pair(0x10u, value)}) {
+      uint8_t bytes[sizeof(word)];
+      std::memcpy(bytes, &word, sizeof(word));
+      REQUIRE(v.vm().fabric().ioapic().Write(kOutside, offset, bytes).ok());
+    }
+  };
+  constexpr unsigned kPin = 3;
+  for (uint32_t i = 0; i < 8; ++i) {
+    REQUIRE(send(apic::DeliveryMode::kInit, 0));
+    REQUIRE(send(apic::DeliveryMode::kStartup, 5));
+    // An entry that has sent something moves from CPU 0 to CPU 1 and back.
+    write(0x10 + 2 * kPin + 1, i % 2 << 24);
+    write(0x10 + 2 * kPin, 0x40);
+    REQUIRE(v.vm().SetLine(kOutside, kPin, true).ok());
+    REQUIRE(v.vm().SetLine(kOutside, kPin, false).ok());
+    auto two = v.meetings().Stop(Initiator::Outside(), {0, 1}, sync::kNever);
+    REQUIRE(two.ok());
+  }
+  const uint32_t counted = counts();
+  v.Await([&] { return counts() != counted; });
+  CHECK(v.counters().notified > notified);
+  CHECK(v.counters().stops == 8);
+  CHECK(other.entries().begun == entries);
+  CHECK(other.kicks() == kicks);
+  v.CheckNoDefect();
+}
+
 // The caller's frame is a page that is gone as soon as its call has returned.
 TEST_CASE("the last to come touches nothing of a caller that has returned", "[notify-after-done]") {
   Vcpus v(3);
