@@ -30,6 +30,7 @@ void VcpuCore::ForgetPending() {
   doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
   mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
   nmi_pending_ = false;
+  poll_at_ = Clock::kNever;  // its expiry may be among what was taken
   held_ = false;
 }
 
