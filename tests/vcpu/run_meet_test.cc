@@ -227,8 +227,9 @@ TEST_CASE("of a call whose deadline passes each CPU has run its part by the end,
     std::array<int, 3> begun{}, ended{};  // plain, and of this round only
     const auto count = [&](int cpu) {
       ++begun[static_cast<size_t>(cpu)];
-      // Now and then past the deadline, which bounds the start alone.
-      const uint64_t until = sync::After(20'000, i % 4 == 2 ? deadline : sync::Now());
+      // Now and then well past the deadline, which bounds the start alone.
+      const uint64_t until =
+          i % 4 == 2 ? sync::After(3 * kMs, deadline) : sync::After(20'000, sync::Now());
       while (sync::Now() < until) {
       }
       ++ended[static_cast<size_t>(cpu)];
