@@ -278,6 +278,22 @@ TEST_CASE(
   CHECK(pins.sink.posts[1] == 2);
 }
 
+TEST_CASE("a lowest-priority level with an illegal vector goes to one CPU once") {
+  const int cpus = GENERATE(1, 2);
+  Pins pins(cpus);
+  pins.Route((kLevelLowest & ~0xffu) | 0x05, 0xff);
+  pins.Assert();
+  const int first = pins.sink.posted().First();
+  // Its APIC is enabled, and discards it all the same.
+  pins.fabric.ioapic().Discarded(first, 0x05);
+  CHECK(pins.sink.posts == std::map<int, int>{{first, 1}});
+  CHECK_FALSE(pins.RemoteIrr());
+  // Mended while one is on its way, which the first of the stores has sent.
+  pins.Route(kLevelLowest, 0xff);
+  for (int cpu = 0; cpu < cpus; ++cpu) pins.fabric.ioapic().Discarded(cpu, 0x05);
+  CHECK(pins.sink.last_vector == 0x50);
+}
+
 TEST_CASE("a fixed level that one of several discards waits for the EOI of the others") {
   Pins pins(2);
   pins.Route(kLevelFixed | 0x800, 3);
