@@ -12,11 +12,9 @@
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/i8042.h>
 #include <muster/vmm/device/idle_flusher.h>
-#include <muster/vmm/device/input_fd.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/isa_lines.h>
 #include <muster/vmm/device/line_buffer.h>
-#include <muster/vmm/device/output_fd.h>
 #include <muster/vmm/device/pci_config.h>
 #include <muster/vmm/device/pic_pair.h>
 #include <muster/vmm/device/pit.h>
@@ -25,24 +23,28 @@
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
+#include <muster/vmm/device/rtc.h>
 #include <muster/vmm/device/run_control.h>
 #include <muster/vmm/device/system_control_b.h>
 #include <muster/vmm/device/test_device.h>
 #include <muster/vmm/device/uart.h>
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/serial/serial_peer.h>
 
 namespace muster::vmm {
 
-// Everything behind the I/O ports of one machine, where its output goes and its input comes from.
+// Everything behind the I/O ports of one machine. What the debug console says goes where the serial
+// line's output goes.
 class PcDevices {
  public:
   struct Timers {
     DeviceTimer& pit;
+    DeviceTimer& rtc;
   };
-  static constexpr int kTimers = 1;
+  static constexpr int kTimers = 2;
 
-  // `pins`: of the I/O APIC.
-  PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, int input_fd, int output_fd,
+  // `pins`: of the I/O APIC. `serial` is in use until Stop.
+  PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, SerialPeer& serial,
             const GuestMemory& memory, int cpus);
 
   PortBus& ports() { return ports_; }
@@ -65,17 +67,19 @@ class PcDevices {
 
   // Whether input may yet come that interrupts, or a timer will.
   bool MayInterrupt() {
-    return (input_.open() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt();
+    return (serial_.MayBringInput() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt() ||
+           rtc_.MayInterrupt();
   }
 
-  uint64_t input_wake_ups() const { return input_.wake_ups(); }
+  uint64_t input_wake_ups() const { return serial_.wake_ups(); }
   uint64_t output_wake_ups() const { return flusher_.wake_ups(); }
 
-  // See OutputFd::Hurry.
-  void HurryOutput() { output_.Hurry(); }
+  // See SerialPeer::Hurry.
+  void HurryOutput() { serial_.Hurry(); }
 
  private:
-  OutputFd output_;
+  RunControl& control_;
+  SerialPeer& serial_;
   IdleFlusher flusher_;
   LineBuffer serial_line_;
   LineBuffer debug_line_;
@@ -85,7 +89,6 @@ class PcDevices {
   SystemControlB system_control_b_;
   PmTimer pm_timer_;
   Uart com1_;
-  InputFd input_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
   Pm1Event pm1_event_;
@@ -95,6 +98,7 @@ class PcDevices {
   ResetControl reset_control_;
   BochsShutdown bochs_shutdown_;
   FwCfg fw_cfg_;
+  Rtc rtc_;
   Cmos cmos_;
   Crtc crtc_;
   PciConfig pci_config_;
