@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <muster/vmm/machine/pc_devices.h>
+#include <muster/vmm/serial/fd_peer.h>
 
 #include "fuzz_input.h"
 
@@ -45,8 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
+  FdPeer serial(/*input_fd=*/-1, nowhere);
   Timer timers[PcDevices::kTimers];
-  PcDevices devices(board, board, {timers[0], timers[1]}, /*input_fd=*/-1, nowhere, *memory, 4);
+  PcDevices devices(board, board, {timers[0], timers[1]}, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
   while (!input.empty()) {

@@ -30,6 +30,7 @@ muster_snippets:
     movl $\high, %edx
     wrmsr
 .endm
+#define ID 0x802
 #define SVR 0x80f
 #define EOI 0x80b
 #define TPR 0x808
@@ -698,6 +699,27 @@ SNIPPET ap_enables_later
     jmp 1b
 END ap_enables_later
 
+// CPU 1 disables its APIC when the host sets a word; the others have a higher priority.
+SNIPPET ap_disables_when_told
+    ENABLE_APIC
+    movl $ID, %ecx
+    rdmsr
+    cmpl $1, %eax
+    je 2f
+    WRITE_MSR TPR, 0x30
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+2:  sti
+    SAY 0x20, 1
+3:  cmpb $0, 0x501
+    je 3b
+    WRITE_MSR SVR, 0xff
+4:  hlt
+    jmp 4b
+END ap_disables_when_told
+
 SNIPPET handler_40
     pushl %eax
     pushl %ecx
@@ -735,6 +757,18 @@ SNIPPET triple_fault
     ud2
     .code16
 END triple_fault
+
+// The same, when told to.
+SNIPPET triple_fault_when_told
+    .code32
+    sti
+    SAY 0x10, 1
+1:  cmpb $0, 0x501
+    je 1b
+    lidtl 0x510
+    ud2
+    .code16
+END triple_fault_when_told
 
 SNIPPET unknown_msr
     movl $0xdeadbeef, %ecx

@@ -11,6 +11,7 @@
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/i8042.h>
 #include <muster/vmm/device/pci_config.h>
+#include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
@@ -52,6 +53,18 @@ class Recorder : public PortDevice {
   }
   std::string log;
 };
+
+TEST_CASE("the PM1 event block has no event, and keeps which are enabled") {
+  Pm1Event events;
+  PortBus bus;
+  bus.Attach(Pm1Event::kPort, Pm1Event::kPorts, PortBus::Width::kBytes, events);
+  bus.Write(0x600, 2, 0xffff);
+  CHECK(bus.Read(0x600, 2) == 0);
+  bus.Write(0x602, 2, 0x0520);
+  CHECK(bus.Read(0x602, 2) == 0x0520);
+  CHECK(bus.Read(0x600, 4) == 0x05200000);
+  CHECK(bus.unknown().Rows().empty());
+}
 
 TEST_CASE("a port that nobody serves reads all ones, drops writes and is counted") {
   PortBus bus;
@@ -118,6 +131,11 @@ TEST_CASE("only SLP_EN with sleep type 0 powers off") {
   FirstEnding upper;
   PowerOff(upper).Write(1, 1, 0x20);
   CHECK(upper.Word() == "power-off");
+  FirstEnding by_table;
+  PowerOff(by_table).Write(0, 2, AcpiMachine::kSoftOffType << 10);
+  CHECK(by_table.Word() == "none");
+  PowerOff(by_table).Write(0, 2, AcpiMachine::kSoftOffType << 10 | 0x2001);
+  CHECK(by_table.Word() == "power-off");
 }
 
 TEST_CASE("each reset port resets the processors on its own value alone") {

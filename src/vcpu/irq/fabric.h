@@ -51,6 +51,7 @@ class Fabric {
 
   RoutingTable& table() { return table_; }
   SharedIoApic& ioapic() { return ioapic_; }
+  const SharedIoApic& ioapic() const { return ioapic_; }
 
   // By the owner of vCPU `source`.
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
@@ -72,8 +73,10 @@ class Fabric {
  private:
   // Of those that a message addresses, the ones it goes to: lowest priority leaves one or none.
   rendezvous::CpuSet Narrow(const apic::Message& message, const rendezvous::CpuSet& addressed);
-  absl::Status SendAndRetry(const Origin& origin, const apic::Message& message,
-                            const rendezvous::CpuSet& addressed);
+  absl::Status Route(const Origin& origin, const apic::Message& message,
+                     const rendezvous::CpuSet& addressed) {
+    return Send(origin, message, Narrow(message, addressed));
+  }
   absl::Status Send(const Origin& origin, const apic::Message& message,
                     const rendezvous::CpuSet& targets);
 

@@ -104,7 +104,7 @@ void VcpuCore::PublishIdentity() {
 void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {
   ++counters_.mail_discarded;
   // The pin would wait for its EOI for ever.
-  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Unaccepted(vector);
+  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Discarded(cpu_, vector);
 }
 
 void VcpuCore::AcceptMail() {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -25,13 +26,24 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
-Exit VcpuCore::Run() {
-  Exit exit = StoppedExit{};
+void VcpuCore::RunOnce(Exit& exit) {
+  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
   const absl::Status status = WhileHeld([&] {
     RunHeld(exit);
     return absl::OkStatus();
   });
   if (!status.ok()) exit = HostErrorExit{status};
+}
+
+Exit VcpuCore::Run() {
+  Exit exit = StoppedExit{};
+  // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
+  if (served_.Load(std::memory_order_relaxed)) {
+    exit = HostErrorExit{absl::FailedPreconditionError(
+        fmt::format("vCPU {}: Run called while another Run is inside a callback for it", cpu_))};
+  } else {
+    RunOnce(exit);
+  }
   return exit;
 }
 
@@ -46,11 +58,18 @@ absl::Status VcpuCore::WhileHeld(Work&& work) {
   }
   // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
   // inside, on its way out, takes itself out: its caller may never come again.
-  if ((doorbell_.requests() & kRequestStop) != 0) vm_.Left(cpu_);
+  if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
+    if ((told & kRequestStop) != 0) vm_.Left(cpu_);
+    if ((told & kRequestLeave) != 0) vm_.FinishRemoval(cpu_);
+  }
   return status;
 }
 
 void VcpuCore::RunHeld(Exit& exit) {
+  if (state_ == RunState::kOffline && vm_.HasLeft(cpu_)) {
+    exit = StoppedExit{.removed = true};
+    return;
+  }
   if (state_ == RunState::kOffline) {
     exit = HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
     return;
@@ -184,6 +203,10 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
     exit = StoppedExit{};
     return true;
   }
+  if (requests & kRequestLeave) {
+    exit = StoppedExit{.removed = true};  // FinishRemoval takes it
+    return true;
+  }
   if (doorbell_.Take(kRequestMeet) != 0) {
     if (Meet(exit)) return true;
   }
@@ -298,6 +321,7 @@ void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
 bool VcpuCore::Fail(Exit& exit, absl::Status status) {
   Move(RunEvent::kOffline);
   vm_.Left(cpu_);
+  vm_.Log(Logger::Severity::kWarning, status.ToString());
   exit = HostErrorExit{std::move(status)};
   return true;
 }

@@ -10,6 +10,7 @@
 #include <muster/vcpu/irq/mailbox.h>
 #include <muster/vcpu/kvm/reset_state.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
+#include <muster/vcpu/run/devices.h>
 #include <muster/vcpu/run/doorbell.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
@@ -21,6 +22,7 @@
 
 namespace muster::vcpu {
 
+class Vcpu;
 class VmCore;
 struct VmConfig;
 
@@ -35,10 +37,12 @@ class VcpuCore {
            uint32_t signature, const VmConfig& config);
 
   int cpu() const { return cpu_; }
+  const VmCore& vm() const { return vm_; }
 
   // ---- the thread that drives the vCPU ----
-  Exit Run();
   // See Vcpu.
+  Exit Run();
+  Exit Run(Vcpu& vcpu, Devices& devices);
   absl::Status Send(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);
   absl::Status StartAgain(const StartState& start);
@@ -64,6 +68,10 @@ class VcpuCore {
   // Where this one begins; before the first Run.
   void SetStart(const StartState& start);
   void AsFirmwareLeaves(bool x2apic);
+  // Taken out of the Vm: no message, timer or wake of this life is left.
+  void GoAway();
+  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc.
+  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
   // The end of a pause, of so many ticks that the guest's TSC is not to show.
@@ -105,6 +113,7 @@ class VcpuCore {
              std::span<const uint8_t> bytes = {});
 
   // vcpu_core.cc: the loop.
+  void RunOnce(Exit& exit);
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileHeld(Work&& work);
@@ -171,9 +180,10 @@ class VcpuCore {
   const int cpu_;
   const uint32_t signature_;  // CPUID.1:EAX
   VcpuHandle handle_;
-  Doorbell doorbell_;               // [S]
-  Mailbox mailbox_;                 // [S]
-  sync::Atomic<uint64_t> smis_{0};  // [S] dropped
+  Doorbell doorbell_;                 // [S]
+  Mailbox mailbox_;                   // [S]
+  sync::Atomic<bool> served_{false};  // [S] a thread is inside Run(Devices&)
+  sync::Atomic<uint64_t> smis_{0};    // [S] dropped
   // [S] For Describe. Relaxed everywhere: nothing is decided by it.
   struct Trail {
     sync::Atomic<RunState> state{RunState::kWaitForSipi};

@@ -26,8 +26,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       timer_(config.cpus, PcDevices::kTimers),
       pit_deadline_(timer_, config.cpus),
       rtc_deadline_(timer_, config.cpus + 1),
-      devices_(*this, *this, {pit_deadline_, rtc_deadline_}, config.input_fd, config.output_fd,
-               memory_, config.cpus),
+      devices_(*this, *this, {pit_deadline_, rtc_deadline_}, *config.serial, memory_, config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
 Machine::~Machine() {

@@ -33,8 +33,9 @@ struct MachineConfig {
   int cpus = 2;
   size_t trace_events = 0;  // per vCPU
   bool trace_rip = false;   // see vcpu::VmConfig
-  int input_fd = -1;        // of the serial line; -1: none
-  int output_fd = 1;        // of the serial line and the debug console
+
+  // What the serial line and the debug console are connected to; in use until Finish.
+  SerialPeer* serial = nullptr;
 
   // Loads the image anew into memory that it and others have written to, for a soft reset that
   // leads to the boot ROM. Without it such a reset ends the run. On the bootstrap processor's
@@ -115,10 +116,10 @@ class Machine : private RunControl,
   // How the vCPUs stand: those that answer within `timeout_ns` while the run goes on, all of them
   // after Finish.
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
-  // Their last events, by vCPU; after Finish.
+  // Their last events, by vCPU; once finished().
   std::vector<std::vector<vcpu::Event>> Events() const;
-  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. After
-  // Finish.
+  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. Once
+  // finished().
   std::vector<GuestFault> Faults() const;
   apic::IoApic IoApicState() const { return vm_->IoApicState(); }
   std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
@@ -152,6 +153,8 @@ class Machine : private RunControl,
   void ServePort(int cpu, const vcpu::PortExit& exit);
   // The boot ROM asks for the image. On the bootstrap processor's thread.
   void Restart();
+  // On the vCPU's thread: whether it is the bootstrap processor and executes the boot ROM.
+  bool IsInBootRom(int cpu);
   void ServeGate(int cpu, const vcpu::PortExit& exit);
   void ServeMmio(const vcpu::MmioExit& exit);
   void ServeMsr(const vcpu::MsrExit& exit);

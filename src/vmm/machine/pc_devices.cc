@@ -2,22 +2,18 @@
 
 namespace muster::vmm {
 
-PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, int input_fd,
-                     int output_fd, const GuestMemory& memory, int cpus)
-    : output_(output_fd,
-              [&control](const std::string& why) {
-                control.End({.kind = Ending::Kind::kHostFailure,
-                             .detail = "writing the guest's output to stdout: " + why});
-              }),
-      serial_line_(output_, [this] { flusher_.Announce(); }),
-      debug_line_(output_, [this] { flusher_.Announce(); }),
+PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, SerialPeer& serial,
+                     const GuestMemory& memory, int cpus)
+    : control_(control),
+      serial_(serial),
+      serial_line_(serial, [this] { flusher_.Announce(); }),
+      debug_line_(serial, [this] { flusher_.Announce(); }),
       pics_(pins),
       lines_(pics_, pins),
       pit_(lines_, timers.pit),
       system_control_b_(pit_),
       pm_timer_(timers.pit),
       com1_(serial_line_, lines_),
-      input_(input_fd),
       debug_console_(debug_line_),
       debug_exit_(control),
       power_off_(control),
@@ -31,7 +27,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, i
       test_lines_(lines_) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
-  com1_.SetRoomObserver([this] { input_.Room(); });
+  com1_.SetRoomObserver([this] { serial_.Room(); });
 
   using Width = PortBus::Width;
   ports_.Attach(PicPair::kMaster, PicPair::kPorts, Width::kBytes, pics_.master());
@@ -43,6 +39,7 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, i
   ports_.Attach(Uart::kCom1, Uart::kPorts, Width::kBytes, com1_);
   ports_.Attach(DebugConsole::kPort, 1, Width::kBytes, debug_console_);
   ports_.Attach(DebugExit::kPort, DebugExit::kPorts, Width::kNative, debug_exit_);
+  ports_.Attach(Pm1Event::kPort, Pm1Event::kPorts, Width::kBytes, pm1_event_);
   ports_.Attach(PowerOff::kPort, PowerOff::kPorts, Width::kNative, power_off_);
   ports_.Attach(I8042::kData, 1, Width::kBytes, i8042_.data());
   ports_.Attach(I8042::kCommand, 1, Width::kBytes, i8042_.command());
@@ -70,13 +67,18 @@ void PcDevices::TimerExpired(int number) { number == 0 ? pit_.Expired() : rtc_.E
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();
-  input_.Start({.receive = [this](std::span<const uint8_t> bytes) { return Receive(bytes); },
-                .ended = std::move(input_ended)});
+  serial_.Start({.receive = [this](std::span<const uint8_t> bytes) { return Receive(bytes); },
+                 .ended = std::move(input_ended),
+                 .lost =
+                     [this](const std::string& why) {
+                       control_.End({.kind = Ending::Kind::kOutputLost, .detail = why});
+                     }});
 }
 
 void PcDevices::Stop() {
-  input_.Stop();
+  serial_.StopInput();
   flusher_.Stop();
+  serial_.Finish();
 }
 
 }  // namespace muster::vmm

@@ -12,14 +12,13 @@
 #include <muster/vmm/device/fw_cfg.h>
 #include <muster/vmm/device/i8042.h>
 #include <muster/vmm/device/idle_flusher.h>
-#include <muster/vmm/device/input_fd.h>
 #include <muster/vmm/device/irq_line.h>
 #include <muster/vmm/device/isa_lines.h>
 #include <muster/vmm/device/line_buffer.h>
-#include <muster/vmm/device/output_fd.h>
 #include <muster/vmm/device/pci_config.h>
 #include <muster/vmm/device/pic_pair.h>
 #include <muster/vmm/device/pit.h>
+#include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/pm_timer.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
@@ -30,10 +29,12 @@
 #include <muster/vmm/device/test_device.h>
 #include <muster/vmm/device/uart.h>
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/serial/serial_peer.h>
 
 namespace muster::vmm {
 
-// Everything behind the I/O ports of one machine, where its output goes and its input comes from.
+// Everything behind the I/O ports of one machine. What the debug console says goes where the serial
+// line's output goes.
 class PcDevices {
  public:
   struct Timers {
@@ -42,8 +43,8 @@ class PcDevices {
   };
   static constexpr int kTimers = 2;
 
-  // `pins`: of the I/O APIC.
-  PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, int input_fd, int output_fd,
+  // `pins`: of the I/O APIC. `serial` is in use until Stop.
+  PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, SerialPeer& serial,
             const GuestMemory& memory, int cpus);
 
   PortBus& ports() { return ports_; }
@@ -66,18 +67,19 @@ class PcDevices {
 
   // Whether input may yet come that interrupts, or a timer will.
   bool MayInterrupt() {
-    return (input_.open() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt() ||
+    return (serial_.MayBringInput() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt() ||
            rtc_.MayInterrupt();
   }
 
-  uint64_t input_wake_ups() const { return input_.wake_ups(); }
+  uint64_t input_wake_ups() const { return serial_.wake_ups(); }
   uint64_t output_wake_ups() const { return flusher_.wake_ups(); }
 
-  // See OutputFd::Hurry.
-  void HurryOutput() { output_.Hurry(); }
+  // See SerialPeer::Hurry.
+  void HurryOutput() { serial_.Hurry(); }
 
  private:
-  OutputFd output_;
+  RunControl& control_;
+  SerialPeer& serial_;
   IdleFlusher flusher_;
   LineBuffer serial_line_;
   LineBuffer debug_line_;
@@ -87,9 +89,9 @@ class PcDevices {
   SystemControlB system_control_b_;
   PmTimer pm_timer_;
   Uart com1_;
-  InputFd input_;
   DebugConsole debug_console_;
   DebugExit debug_exit_;
+  Pm1Event pm1_event_;
   PowerOff power_off_;
   I8042 i8042_;
   SystemControlA system_control_;
