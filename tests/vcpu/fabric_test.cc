@@ -22,7 +22,7 @@ using rendezvous::CpuSet;
 struct Recorder : MessageSink {
   std::map<int, int> posts;  // cpu: how many
   int last_vector = 0;
-  CpuSet nmis, smis, inits, startups, taken;
+  CpuSet nmis, smis, extints, inits, startups, taken;
   int init_source = -2;
 
   void Post(const Origin&, int cpu, uint8_t vector, apic::TriggerMode) override {
@@ -31,6 +31,7 @@ struct Recorder : MessageSink {
   }
   void PostNmi(const Origin&, int cpu) override { nmis.Add(cpu); }
   void PostSmi(int cpu) override { smis.Add(cpu); }
+  void PostExtInt(const Origin&, int cpu) override { extints.Add(cpu); }
   absl::Status Init(const Origin& origin, const CpuSet& targets) override {
     init_source = origin.cpu;
     inits |= targets;
@@ -275,6 +276,22 @@ TEST_CASE(
   pins.Enable(1, true);
   REQUIRE(pins.fabric.ioapic().Retry(1).ok());
   CHECK(pins.sink.posts[1] == 2);
+}
+
+TEST_CASE("a lowest-priority level with an illegal vector goes to one CPU once") {
+  const int cpus = GENERATE(1, 2);
+  Pins pins(cpus);
+  pins.Route((kLevelLowest & ~0xffu) | 0x05, 0xff);
+  pins.Assert();
+  const int first = pins.sink.posted().First();
+  // Its APIC is enabled, and discards it all the same.
+  pins.fabric.ioapic().Discarded(first, 0x05);
+  CHECK(pins.sink.posts == std::map<int, int>{{first, 1}});
+  CHECK_FALSE(pins.RemoteIrr());
+  // Mended while one is on its way, which the first of the stores has sent.
+  pins.Route(kLevelLowest, 0xff);
+  for (int cpu = 0; cpu < cpus; ++cpu) pins.fabric.ioapic().Discarded(cpu, 0x05);
+  CHECK(pins.sink.last_vector == 0x50);
 }
 
 TEST_CASE("a fixed level that one of several discards waits for the EOI of the others") {

@@ -36,6 +36,7 @@ muster_snippets:
 #define TPR 0x808
 #define ICR 0x830
 #define LVT_TIMER 0x832
+#define LVT_LINT0 0x835
 #define INITIAL_COUNT 0x838
 #define DIVIDE 0x83e
 #define SELF_IPI 0x83f
@@ -757,6 +758,18 @@ SNIPPET triple_fault
     .code16
 END triple_fault
 
+// The same, when told to.
+SNIPPET triple_fault_when_told
+    .code32
+    sti
+    SAY 0x10, 1
+1:  cmpb $0, 0x501
+    je 1b
+    lidtl 0x510
+    ud2
+    .code16
+END triple_fault_when_told
+
 SNIPPET unknown_msr
     movl $0xdeadbeef, %ecx
     rdmsr
@@ -832,6 +845,108 @@ SNIPPET apic_over_ram
     SAY 0x10, 1
     STOP
 END apic_over_ram
+
+// ---- ExtINT ----
+
+SNIPPET extint_handler_40
+    SAY 0x30, 0x40
+    iretw
+END extint_handler_40
+SNIPPET extint_handler_41
+    SAY 0x30, 0x41
+    iretw
+END extint_handler_41
+
+SNIPPET extint_above_priority
+    WRITE_MSR TPR, 0xff
+    sti
+    SAY 0x10, 1
+1:  jmp 1b
+END extint_above_priority
+
+SNIPPET extint_in_hlt
+    sti
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END extint_in_hlt
+
+// Interrupts stay off until the host lets the IN give something.
+SNIPPET extint_interrupts_off
+    SAY 0x10, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    sti
+    nop
+    nop
+    SAY 0x10, 2
+1:  hlt
+    jmp 1b
+END extint_interrupts_off
+
+// LINT0 is masked and, when the host says so, not any more.
+SNIPPET extint_unmasks
+    WRITE_MSR LVT_LINT0, 0x10700
+    sti
+    SAY 0x10, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    WRITE_MSR LVT_LINT0, 0x700
+1:  hlt
+    jmp 1b
+END extint_unmasks
+
+SNIPPET extint_masks_and_unmasks
+    sti
+    SAY 0x10, 1
+1:  WRITE_MSR LVT_LINT0, 0x10700
+    WRITE_MSR LVT_LINT0, 0x700
+    jmp 1b
+END extint_masks_and_unmasks
+SNIPPET extint_quiet_handler
+    lock incl 0x600
+    iretw
+END extint_quiet_handler
+
+SNIPPET lint0_fixed
+    WRITE_MSR LVT_LINT0, 0x41
+    sti
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END lint0_fixed
+
+SNIPPET extint_apic_off
+    sti
+    WRITE_MSR 0x1b, 0
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END extint_apic_off
+
+// An AP that leaves its APIC software-disabled.
+SNIPPET ap_stays_disabled
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+END ap_stays_disabled
+
+// An AP with interrupts off until the host lets the IN give something.
+SNIPPET ap_interrupts_off
+    ENABLE_APIC
+    SAY 0x20, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    sti
+    nop
+    SAY 0x20, 2
+1:  hlt
+    jmp 1b
+END ap_interrupts_off
 
     .section .data.rel.ro, "aw"
     .global muster_snippets_end

@@ -74,8 +74,9 @@ absl::Status Fabric::Send(const Origin& origin, const Message& message, const Cp
     case DeliveryMode::kStartup:
       return sink_.Startup(origin, targets, message.vector);
     case DeliveryMode::kExtInt:
-    case DeliveryMode::kReserved:
-      // ExtINT asks an 8259 for its vector, and there is none; no APIC sends the reserved one.
+      for (int cpu : targets) sink_.PostExtInt(origin, cpu);
+      break;
+    case DeliveryMode::kReserved:  // no APIC sends it
       break;
   }
   return absl::OkStatus();

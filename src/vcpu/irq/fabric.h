@@ -33,6 +33,7 @@ class MessageSink {
   virtual void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) = 0;
   virtual void PostNmi(const Origin& origin, int cpu) = 0;
   virtual void PostSmi(int cpu) = 0;
+  virtual void PostExtInt(const Origin& origin, int cpu) = 0;
 
   virtual absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) = 0;
   virtual absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,

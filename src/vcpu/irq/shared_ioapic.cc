@@ -82,8 +82,13 @@ void SharedIoApic::Discarded(int cpu, uint8_t vector) {
       if (!takers.Empty()) continue;
       ioapic.Unaccepted(pin);
       // Of those that the entry names, arbitration leaves out who has just been disabled. A fixed
-      // interrupt would come back to the same, and be discarded for ever.
-      if (ioapic.entry(pin).Get<Rte::Delivery>() != DeliveryMode::kLowestPriority) continue;
+      // interrupt would come back to the same, and be discarded for ever; so would a vector that
+      // also an enabled APIC discards.
+      const Rte entry = ioapic.entry(pin);
+      if (entry.Get<Rte::Delivery>() != DeliveryMode::kLowestPriority ||
+          entry.Get<Rte::Vector>() < apic::kFirstLegalVector) {
+        continue;
+      }
       for (const PinMessage& again : ioapic.Evaluate(pin).messages) {
         effects.messages.push_back(again);
       }

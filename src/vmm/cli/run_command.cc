@@ -129,7 +129,8 @@ class Run {
     report.ending = machine_.ending();
     report.vcpus = machine_.Inspect(kInspectTimeoutNs);
     report.trace_events = TraceEvents(options_);
-    if (report.ending) {
+    // While the run goes on, or ends, these are the vCPU threads' own.
+    if (machine_.finished()) {
       report.faults = machine_.Faults();
       report.events = machine_.Events();
       report.outside_events = machine_.OutsideEvents();
