@@ -1,12 +1,14 @@
 # Script: asks the Catch2 EXECUTABLE for its test cases and writes OUTPUT, which registers each with
-# CTest as "NAME: test case" with the properties HERE; where NESTED or INTEL, the properties of its
-# twins, are not empty, also those, which run through the commands RUN_NESTED and RUN_INTEL. What a
-# tag says that an emulator cannot do is skipped there, with the reason.
+# CTest as "NAME: test case" with the properties HERE; where NESTED, INTEL or INTEL2, the properties of
+# its twins, are not empty, also those, which run through the commands RUN_NESTED, RUN_INTEL and
+# RUN_INTEL2. What a tag says that an emulator cannot do is skipped there, with the reason.
 cmake_minimum_required(VERSION 3.25)
 set(cannot_NESTED "[breakpoint]")
 set(because_NESTED "QEMU's machine goes down at a guest's hardware breakpoint")
 set(cannot_INTEL "[if0-spin]")
 set(because_INTEL "Bochs never interrupts a guest that spins with IF = 0")
+set(cannot_INTEL2 ${cannot_INTEL})
+set(because_INTEL2 ${because_INTEL})
 
 execute_process(COMMAND ${EXECUTABLE} --list-test-names-only
   OUTPUT_VARIABLE cases ERROR_VARIABLE errors RESULT_VARIABLE count)
@@ -18,7 +20,7 @@ if(cases MATCHES ";")
   message(FATAL_ERROR "${EXECUTABLE}: a test case's name must not hold a semicolon")
 endif()
 
-foreach(twin NESTED INTEL)
+foreach(twin NESTED INTEL INTEL2)
   execute_process(COMMAND ${EXECUTABLE} --list-test-names-only "${cannot_${twin}}"
     OUTPUT_VARIABLE skipped_${twin} ERROR_QUIET)
   string(PREPEND skipped_${twin} "\n")
@@ -47,7 +49,7 @@ foreach(case IN LISTS cases)
   string(REPLACE "<close>" "]" case "${case}")
   set(command ${EXECUTABLE} "${spec}" --warn NoTests)
   register("${NAME}: ${case}" "${HERE}" ${command})
-  foreach(twin NESTED INTEL)
+  foreach(twin NESTED INTEL INTEL2)
     string(TOLOWER ${twin} prefix)
     string(FIND "${skipped_${twin}}" "\n${case}\n" is_skipped)
     if(${twin} AND is_skipped EQUAL -1)

@@ -13,7 +13,7 @@
 #
 # muster_add_intel_test(NAME COMMAND ... FILES ...)
 #
-# A command line that runs on kvm_intel alone, as "intel: NAME", where there are no files but FILES,
+# A command line that runs on kvm_intel alone, as "intel: NAME" and "intel2: NAME", where there are no files but FILES,
 # the test executables, and the libraries that these need.
 #
 # The timeout ends a hang; it is no expectation of speed.
@@ -22,20 +22,23 @@
 # Label kvm: needs /dev/kvm. Gets twins that run the same command on emulated machines with Debian's
 # kernel (tests/nested), where one boot serves all: "nested: ..." on kvm_amd, and for a Catch2
 # executable "intel: ..." on kvm_intel. The latter takes long, so its label is long as well unless the
-# test itself is labelled intel.
+# test itself is labelled intel; that has then one more, "intel2: ...", label long, where the machine
+# has two processors.
 set(muster_discover_script ${CMAKE_CURRENT_LIST_DIR}/MusterDiscoverTests.cmake)
 set(muster_nested ${CMAKE_CURRENT_SOURCE_DIR}/tests/nested/nested.py)
 set(muster_nested_session --session ${CMAKE_BINARY_DIR}/nested)
 set(muster_intel_session --session ${CMAKE_BINARY_DIR}/intel
   --intel --with-list ${CMAKE_BINARY_DIR}/intel-content)
+set(muster_intel2_session --session ${CMAKE_BINARY_DIR}/intel2
+  --intel --cpus 2 --with-list ${CMAKE_BINARY_DIR}/intel-content)
 
 if(MUSTER_TESTS)
   add_custom_target(tsan_tests)
 endif()
 
-# Sets the properties, as CMake code, of a test in HERE and of its twins in NESTED and INTEL, which
-# are empty where it gets none.
-function(muster_test_properties here nested intel labels timeout)
+# Sets the properties, as CMake code, of a test in HERE and of its twins in NESTED, INTEL and INTEL2,
+# which are empty where it gets none.
+function(muster_test_properties here nested intel intel2 labels timeout)
   set(common "SKIP_RETURN_CODE 77")
   if("kvm" IN_LIST labels OR "tsan" IN_LIST labels)
     string(APPEND common " PROCESSORS 2")  # side by side they would starve one another
@@ -45,6 +48,7 @@ function(muster_test_properties here nested intel labels timeout)
   set(${here} "LABELS \"${own_labels}\" TIMEOUT ${timeout} ${common}" PARENT_SCOPE)
   set(${nested} "" PARENT_SCOPE)
   set(${intel} "" PARENT_SCOPE)
+  set(${intel2} "" PARENT_SCOPE)
   if("kvm" IN_LIST labels AND NOT MUSTER_SANITIZER)
     set(long ${labels})
     list(FILTER long INCLUDE REGEX "^long$")
@@ -60,6 +64,12 @@ FIXTURES_REQUIRED nested_machine RESOURCE_LOCK nested_machine" PARENT_SCOPE)
     set(${intel} "LABELS \"${twin_labels}\" TIMEOUT ${twin_timeout} ${common} \
 FIXTURES_REQUIRED intel_machine RESOURCE_LOCK intel_machine PROCESSORS 1 WORKING_DIRECTORY \"${CMAKE_BINARY_DIR}\""
       PARENT_SCOPE)
+    if("intel" IN_LIST labels)
+      math(EXPR twin_timeout "10 * ${timeout}")
+      set(${intel2} "LABELS \"intel;long\" TIMEOUT ${twin_timeout} ${common} \
+FIXTURES_REQUIRED intel2_machine RESOURCE_LOCK intel2_machine PROCESSORS 1 WORKING_DIRECTORY \"${CMAKE_BINARY_DIR}\""
+        PARENT_SCOPE)
+    endif()
   endif()
 endfunction()
 
@@ -75,7 +85,7 @@ function(muster_add_test name)
     add_dependencies(tsan_tests ${name})
   endif()
 
-  muster_test_properties(here nested intel "${arg_LABELS}" ${arg_TIMEOUT})
+  muster_test_properties(here nested intel intel2 "${arg_LABELS}" ${arg_TIMEOUT})
   if(intel)
     set_property(GLOBAL APPEND PROPERTY MUSTER_INTEL_CONTENT $<TARGET_FILE:${name}>)
   endif()
@@ -83,9 +93,10 @@ function(muster_add_test name)
   add_custom_command(TARGET ${name} POST_BUILD VERBATIM
     BYPRODUCTS ${tests_file}
     COMMAND ${CMAKE_COMMAND} -D "NAME=${name}" -D "EXECUTABLE=$<TARGET_FILE:${name}>"
-            -D "HERE=${here}" -D "NESTED=${nested}" -D "INTEL=${intel}"
+            -D "HERE=${here}" -D "NESTED=${nested}" -D "INTEL=${intel}" -D "INTEL2=${intel2}"
             -D "RUN_NESTED=${muster_nested};exec;${muster_nested_session};--"
             -D "RUN_INTEL=${muster_nested};exec;${muster_intel_session};--"
+            -D "RUN_INTEL2=${muster_nested};exec;${muster_intel2_session};--"
             -D "OUTPUT=${tests_file}" -P ${muster_discover_script})
   # A target that was not built is one failing test, not silence.
   set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${name}.include.cmake)
@@ -103,7 +114,7 @@ function(muster_add_command_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
-  muster_test_properties(here nested intel "${arg_LABELS}" ${arg_TIMEOUT})
+  muster_test_properties(here nested intel intel2 "${arg_LABELS}" ${arg_TIMEOUT})
   add_test(NAME "${name}" COMMAND ${arg_COMMAND})
   cmake_language(EVAL CODE "set_tests_properties([==[${name}]==] PROPERTIES ${here})")
   if(nested AND NOT arg_HERE_ONLY)
@@ -122,11 +133,14 @@ endfunction()
 
 function(muster_add_intel_test name)
   cmake_parse_arguments(arg "" "" "COMMAND;FILES" ${ARGN})
-  muster_test_properties(here nested intel "kvm;intel" 120)
+  muster_test_properties(here nested intel intel2 "kvm;intel" 120)
   if(intel)
     set_property(GLOBAL APPEND PROPERTY MUSTER_INTEL_CONTENT ${arg_FILES})
-    add_test(NAME "intel: ${name}"
-      COMMAND ${muster_nested} exec ${muster_intel_session} -- ${arg_COMMAND})
-    cmake_language(EVAL CODE "set_tests_properties([==[intel: ${name}]==] PROPERTIES ${intel})")
+    foreach(machine IN ITEMS intel intel2)
+      add_test(NAME "${machine}: ${name}"
+        COMMAND ${muster_nested} exec ${muster_${machine}_session} -- ${arg_COMMAND})
+      cmake_language(EVAL CODE
+        "set_tests_properties([==[${machine}: ${name}]==] PROPERTIES ${${machine}})")
+    endforeach()
   endif()
 endfunction()

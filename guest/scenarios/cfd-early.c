@@ -1,7 +1,7 @@
 // A walker runs an element too early: kernel/smp.c, smp_call_function_many() fills in the mask of
-// its element, then the count; a walker that was still on it from the use before finds itself in
-// the mask. Mended by a look at the count, after the bit and before anything else (54fdade1c333,
-// 6dc19899958e).
+// its element, then the count; generic_smp_call_function_interrupt(), still on it from the use
+// before, finds its CPU in the mask. So since 54fdade1c333, which took the element's lock away;
+// mended by 6dc19899958e: a look at the bit and one at the count, before the bit is cleared.
 //
 //   CPU 0 (owns E0)                     CPU 2 (walks, on E0 from its last use)
 //   E0 to CPU 2: writes the mask

@@ -1,7 +1,7 @@
 // A CPU that goes away with calls queued: kernel/smp.c sends an interrupt only to a CPU whose queue
 // was empty. One that is taken offline in between, and comes back by INIT and SIPI, has lost the
-// interrupt and kept the queue: nobody ever sends another. Mended by a flush on the way down,
-// smpcfd_dying_cpu().
+// interrupt and kept the queue: nobody ever sends another. Mended by 8d056c48e486: a flush on the
+// way down, today in smpcfd_dying_cpu().
 //
 //   CPU 0                         CPU 2                            CPU 1
 //                                 interrupts off, to go away

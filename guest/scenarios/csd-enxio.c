@@ -1,5 +1,6 @@
-// A call to a CPU that is not there: smp_call_function_single_async() of kernel/smp.c found out
-// after it had locked the element, and returned -ENXIO with the lock held.
+// A call to a CPU that is not there: generic_exec_single() of kernel/smp.c, which
+// smp_call_function_single_async() calls with the element locked, returned -ENXIO and left it so.
+// Mended by 5224b9613b91, which unlocks it.
 //
 //   CPU 0
 //   locks the element

@@ -1,5 +1,6 @@
 // A target that has interrupts off for good, and waits for the caller: dtrace4linux,
-// driver/x_call.c, sends an NMI where an interrupt has not been answered for long.
+// driver/x_call.c, ack_wait() sends an NMI where an interrupt has not been answered for long (in
+// later versions commented out).
 //
 //   CPU 0                              CPU 1 (interrupts off)
 //   calls CPU 1, waits                 waits for what CPU 0 does after its call

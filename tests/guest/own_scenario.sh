@@ -44,3 +44,11 @@ grep -q 'the script stalled: its line 7 waits for cpu 1 at nowhere, which never 
 echo 'hold cpu 7 at a until cpu 0 at b' >>"$dir/lost.script"
 stress 4 --signature "$dir/lost.signature"
 grep -q "^muster: $dir/lost.script:8: '7' is no CPU" "$dir/err" || fail "no file and line"
+# Of a guest without gates it shows what happened all the same.
+printf 'cpus 2\nhold cpu 1 at nowhere until cpu 0 at nowhere\n' >"$dir/none.script"
+status=0
+"$muster" stress "$(dirname "$muster")/../guests/hello" --script "$dir/none.script" >/dev/null 2>"$dir/err" ||
+  status=$?
+[[ $status == 16 ]] || fail "status $status where no gate is reached"
+grep -q 'What happened last: no CPU came to a gate' "$dir/err" || fail "what happened is not shown"
+grep -q 'SIPI' "$dir/err" || fail "there is no SIPI in it"

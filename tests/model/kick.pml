@@ -2,6 +2,9 @@
  * CPUS - 1 threads that ring it. Each thread has a store buffer, as x86 has, that is drained at any
  * time; a seq_cst store is an xchg, and like every locked instruction waits until it is empty.
  *
+ * MARK names the steps as the code does (sync_marks.h); it is nothing here. kick_trace.pml follows a
+ * run of the code by it.
+ *
  * An owner that rests while a request is there was lost. The guest may never exit by itself.
  *
  * The first ringer's requests are mail. Now and then the owner enters as Busy, in which mail neither
@@ -31,12 +34,21 @@
 #define CPUS 3
 #endif
 #define RINGERS (CPUS - 1)
-#ifdef LIVENESS
+#if defined(FOLLOWED)
+#define RINGS 32000
+#elif defined(LIVENESS)
 #define RINGS 1
+#elif CPUS > 3
+#define RINGS (me == 0 -> 2 : 1) /* what memory has room for */
 #else
 #define RINGS 2 /* by each */
 #endif
 #define OWNER RINGERS
+
+#ifndef MARK
+#define MARK(who, name, value) skip
+#define ON_THE_PATH
+#endif
 
 #ifdef M_PLAIN_CLEAR
 #define V_NO_EXECUTION_WORD
@@ -67,7 +79,7 @@ chan buffer = [2] of {mtype, mtype, bit};
 bit own_exit;      /* what the owner itself reads of immediate_exit */
 byte exits_stored; /* in the buffer */
 
-active proctype Drain() {
+active proctype Drain() ON_THE_PATH {
   mtype what, state;
   bit value;
 end:
@@ -83,28 +95,36 @@ end:
   od
 }
 
+/* As the code has it, enum Execution. */
+#define NUMBER(state) \
+  (state == User -> 1 : (state == Guest -> 2 : (state == Busy -> 3 : (state == Parked -> 4 : 0))))
+
 #define DRAINED (len(buffer) == 0)
 #define OWN_EXIT (exits_stored > 0 -> own_exit : immediate_exit)
 
-inline StorePlainExit(value) {
-  atomic { len(buffer) < 2 -> own_exit = value; exits_stored++; buffer!ImmediateExit(Free, value) }
-}
+#define STORE_PLAIN_EXIT(value, name)                                                          \
+  atomic {                                                                                     \
+    len(buffer) < 2 -> own_exit = value; exits_stored++; buffer!ImmediateExit(Free, value);    \
+    MARK(OWNER, name, 0)                                                                       \
+  }
 inline Announce(state) {
 #ifdef V_NO_EXECUTION_WORD
   skip
 #else
-  atomic { DRAINED -> execution = state }
+  atomic { DRAINED -> execution = state; MARK(OWNER, Announce, NUMBER(state)) }
 #endif
 }
 
 /* ---- the owner ---- */
 
-active proctype Owner() {
+active proctype Owner() ON_THE_PATH {
   bool halted, half_done, kicked, interrupted, exits, busy, waited;
 
 outside:
   atomic { kicks = false; exits = false; kicked = false; interrupted = false }
-  atomic { DRAINED && execution == Free -> execution = User; in_run = true }
+  atomic {
+    DRAINED && execution == Free -> execution = User; in_run = true; MARK(OWNER, Claim, 0)
+  }
 #ifdef V_NO_EXECUTION_WORD
   execution = Guest; /* whatever the owner does: each ring kicks */
 #endif
@@ -117,33 +137,39 @@ loop:
   fi;
 #endif
   if
-  :: atomic { (requests & ~(busy -> MAIL : 0)) != 0 -> exits = false }
-     atomic { DRAINED -> requests = 0; halted = false; waited = false } /* Take */
+  :: atomic {
+       (requests & ~(busy -> MAIL : 0)) != 0 -> exits = false; MARK(OWNER, Requests, requests)
+     }
+     atomic {
+       DRAINED -> MARK(OWNER, Take, requests); requests = 0; halted = false; waited = false
+     }
      goto loop
-  :: (requests & ~(busy -> MAIL : 0)) == 0
+  :: atomic { (requests & ~(busy -> MAIL : 0)) == 0 -> MARK(OWNER, Requests, requests) }
   fi;
 
   if
   :: half_done ->
      /* FinishExit */
-     StorePlainExit(1);
+     STORE_PLAIN_EXIT(1, ForceExit);
      assert(OWN_EXIT == 1); /* KVM_RUN completes the exit and returns */
-     atomic { DRAINED -> immediate_exit = 0; half_done = false }
+     atomic {
+       DRAINED -> MARK(OWNER, ClearExit, immediate_exit); immediate_exit = 0; half_done = false
+     }
      goto loop
   :: !half_done && halted ->
-     rung = false; /* Prepare */
+     atomic { rung = false; MARK(OWNER, Prepare, 0) }
 #ifdef M_PLAIN_PARK
      atomic { len(buffer) < 2 -> buffer!Execution(Parked, 0) }
 #else
      Announce(Parked);
 #endif
      if
-     :: requests == 0 ->
+     :: atomic { requests == 0 -> MARK(OWNER, Requests, 0) }
 end_parked:
         rung
-     :: requests != 0
+     :: atomic { requests != 0 -> MARK(OWNER, Requests, requests) }
      fi;
-     atomic { DRAINED -> execution = User }
+     atomic { DRAINED -> execution = User; MARK(OWNER, Claim, 0) }
      goto loop
   :: else
   fi;
@@ -156,18 +182,20 @@ end_parked:
 #endif
 #if !defined(M_NO_LAST_LOOK) && !defined(V_NO_EXECUTION_WORD)
   if
-  :: (requests & ~(busy -> MAIL : 0)) == 0
-  :: else -> Announce(User); goto loop
+  :: atomic { (requests & ~(busy -> MAIL : 0)) == 0 -> MARK(OWNER, Requests, requests) }
+  :: atomic { (requests & ~(busy -> MAIL : 0)) != 0 -> MARK(OWNER, Requests, requests) }
+     Announce(User);
+     goto loop
   fi;
 #endif
 #ifdef M_PLAIN_CLEAR_BEFORE_ENTRY
-  StorePlainExit(0);
+  STORE_PLAIN_EXIT(0, ClearExit);
 #endif
 
   /* KVM_RUN looks at immediate_exit first, and at the signals last, before it enters. */
   if
-  :: atomic { OWN_EXIT == 1 -> interrupted = true }
-  :: atomic { OWN_EXIT == 0 -> interrupted = false; kicked = false }
+  :: atomic { OWN_EXIT == 1 -> interrupted = true; MARK(OWNER, Enter, 1) }
+  :: atomic { OWN_EXIT == 0 -> interrupted = false; kicked = false; MARK(OWNER, Enter, 0) }
      if
      :: exits = true
 #ifdef M_BUSY_WITHOUT_CLOCK
@@ -182,7 +210,8 @@ end_guest:
        if
        :: signal -> interrupted = true
        :: !signal
-       fi
+       fi;
+       MARK(OWNER, Exit, interrupted)
      }
   fi;
 
@@ -190,15 +219,19 @@ end_guest:
   Announce(User);
 #if defined(M_PLAIN_CLEAR) || defined(V_PLAIN_CLEAR)
   atomic { kicked = (OWN_EXIT == 1) }
-  StorePlainExit(0);
+  STORE_PLAIN_EXIT(0, ClearExit);
 #else
-  atomic { DRAINED -> kicked = immediate_exit; immediate_exit = 0 }
+  atomic { DRAINED -> kicked = immediate_exit; immediate_exit = 0; MARK(OWNER, ClearExit, kicked) }
 #endif
   if
-  :: atomic { kicked || interrupted -> signal = false } /* SwallowKick */
+  :: atomic { kicked || interrupted -> signal = false; MARK(OWNER, SwallowKick, 0) }
   :: else
   fi;
   atomic {
+    if
+    :: busy && interrupted -> MARK(OWNER, Requests, requests)
+    :: else
+    fi;
     waited = waited || (busy && (!interrupted || (requests & ~MAIL) != 0));
     kicked = false; exits = false
   }
@@ -216,13 +249,13 @@ end_guest:
   fi;
 
   /* ~RunSession */
-  atomic { DRAINED -> execution = Free }
+  atomic { DRAINED -> execution = Free; MARK(OWNER, Announce, NUMBER(Free)) }
 #ifndef M_NO_HANDSHAKE
-  kickers == 0;
+  atomic { kickers == 0 -> MARK(OWNER, Release, 0) }
 #endif
   atomic {
     if
-    :: kicks -> signal = false
+    :: kicks -> signal = false; MARK(OWNER, SwallowKick, 0)
     :: else
     fi;
     assert(!signal);
@@ -233,42 +266,49 @@ end_guest:
 
 /* ---- who rings it ---- */
 
-proctype Ringer(byte me) {
-  byte rings = RINGS;
+#define WHERE MARK(me, Where, NUMBER(execution))
+
+proctype Ringer(byte me) ON_THE_PATH {
+  short rings = RINGS;
   do
-  :: atomic { rings > 0 -> rings--; requests = requests | (1 << me) }
+  :: atomic { rings > 0 -> rings--; requests = requests | (1 << me); MARK(me, Ring, 1 << me) }
      if
-     :: KICKABLE ->
+     :: atomic { KICKABLE -> WHERE }
         /* Kick */
 #if !defined(M_NO_HANDSHAKE) && !defined(V_NO_EXECUTION_WORD)
-        kickers++;
+        atomic { kickers++; MARK(me, KickBegins, 0) }
 #endif
         if
 #if defined(M_KICK_WITHOUT_LOOK)
         :: true ->
 #else
-        :: !KICKABLE
-        :: KICKABLE ->
+        :: atomic { !KICKABLE -> WHERE }
+        :: atomic { KICKABLE -> WHERE }
 #endif
            if
-           :: atomic { immediate_exit == 0 -> immediate_exit = 1 }
-              kicks = true;
-              atomic { assert(in_run); signal = true } /* no thread outside Run is signalled */
-           :: immediate_exit == 1
+           :: atomic { immediate_exit == 0 -> immediate_exit = 1; MARK(me, SetExit, 0) }
+              atomic { kicks = true; MARK(me, Kick, 0) }
+              /* No thread outside Run is signalled. */
+              atomic { assert(in_run); signal = true; MARK(me, Signal, 0) }
+           :: atomic { immediate_exit == 1 -> MARK(me, SetExit, 1) }
            fi
         fi;
 #if !defined(M_NO_HANDSHAKE) && !defined(V_NO_EXECUTION_WORD)
-        kickers--
+        atomic { kickers--; MARK(me, KickEnds, 0) }
 #else
         skip
 #endif
-     :: execution == Parked -> rung = true
-     :: execution == User || execution == Free || (execution == Busy && me == 0)
+     :: atomic { execution == Parked -> WHERE }
+        atomic { rung = true; MARK(me, Wake, 0) }
+     :: atomic {
+          execution == User || execution == Free || (execution == Busy && me == 0) -> WHERE
+        }
      fi
   :: rings == 0 -> break
   od
 }
 
+#ifndef FOLLOWED
 init {
   byte i;
   atomic {
@@ -284,3 +324,4 @@ active proctype Watch() {
 }
 
 ltl heard { []<>(requests == 0) }
+#endif

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks that runs of the code are paths of its model (trace.pml), by what the code marks.
+"""Checks that runs of the code are paths of its model, by what the code marks.
 
-trace.py RECORDER [--mutant]
+trace.py PROTOCOL RECORDER [--mutant]
 
-RECORDER, of the code or of a mutant of it, is run several times. Each run of the code has to be
-accepted, and, damaged in one mark, rejected; of a mutant's, one has to be rejected.
+PROTOCOL is rendezvous (trace.pml) or doorbell (kick_trace.pml). RECORDER, of the code or of a mutant
+of it, is run several times. Each run of the code has to be accepted, and, damaged in one mark,
+rejected; of a mutant's, one has to be rejected.
 """
 
 import argparse
@@ -16,25 +17,113 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CODE = HERE.parent.parent / "src" / "rendezvous"
-CPUS = 4      # of the model; a run may have fewer
-THREADS = 8   # and two that are no vCPU, with two numbers each
-RUNS = [(1, 3, 300), (2, 4, 200), (3, 2, 300), (4, 4, 200), (5, 3, 300)]  # seed, vCPUs, operations
+SOURCES = HERE.parent.parent / "src"
 MEMORY_MIB = 1000
-# Without these a run says less, and may still be one: a look at a hint, a wait that is waited again,
-# a deadline that passes when nothing is left to start.
-MAY_BE_MISSED = {"Pending", "Waits", "Late"}
+CPUS = 4  # of either model
 
 
-def marks():
+class RendezvousRuns:
+    code = [*(SOURCES / "rendezvous").glob("*.h"), *(SOURCES / "rendezvous").glob("*.cc")]
+    models = ["trace.pml", "core.pml"]
+    named = r"\b(?:MARK|IS_NEXT)\((\w+)"
+    macros = ["-DMARKING_THREADS=8"]  # and two that are no vCPU, with two numbers each
+    runs = [(1, 3, 300), (2, 4, 200), (3, 2, 300), (4, 4, 200), (5, 3, 300)]  # seed, vCPUs, operations
+    unit = "vCPUs"
+    # Without these a run says less, and may still be one: a look at a hint, a wait that is waited
+    # again, a deadline that passes when nothing is left to start.
+    may_be_missed = {"Pending", "Waits", "Late"}
+    without_value = {"Return", "GiveUpTurn"}
+    other = 1  # what makes another value of a mark's first
+    marked_by_nobody = {"Late"}
+
+    cases = {"a part taken by a helper", "a part taken by another vCPU", "a vCPU that joins held",
+             "a vCPU that left", "a call through a standstill", "a standstill in another"}
+
+    @staticmethod
+    def seen(run):
+        for thread, name, *values in run:
+            if name == "Claim" and thread != values[0]:
+                yield "a part taken by a helper" if thread >= CPUS else "a part taken by another vCPU"
+            if name == "Join" and values[1]:
+                yield "a vCPU that joins held"
+            if name == "EndRound" and values[1]:
+                yield "a vCPU that left"
+            if name == "Queue" and values[3]:
+                yield "a call through a standstill"
+            if name == "Queue" and values[1] and values[3]:
+                yield "a standstill in another"
+
+    @staticmethod
+    def as_modelled(_, values):
+        return values
+
+
+class DoorbellRuns:
+    code = [*(SOURCES / "vcpu/run" / name for name in ("doorbell.h", "doorbell.cc", "session.cc")),
+            HERE / "record_doorbell.cc"]
+    models = ["kick_trace.pml", "kick.pml"]
+    named = r"\b(?:MARK|STORE_PLAIN_EXIT)\(\w+, (\w+)"
+    macros = []
+    runs = [(1, 3, 300), (2, 2, 400), (3, 1, 600), (4, 3, 300), (5, 3, 300)]  # seed, ringers, rings
+    unit = "ringers"
+    may_be_missed = set()
+    without_value = set()
+    other = 4
+    marked_by_nobody = set()
+
+    OWNER = CPUS - 1
+    FREE, USER, GUEST, BUSY, PARKED = range(5)
+    cases = {"a ring that finds each state", "a kick that finds another before it",
+             "a kick that the owner has left for", "an entry that is taken back",
+             "a sleep that is not begun", "a guest that exits as it is kicked",
+             "a kick that is taken out as Run ends", "mail that neither kicks nor prevents an entry"}
+
+    @classmethod
+    def seen(cls, run):
+        found, last, interrupted = set(), {}, False
+        for thread, name, value, *_ in run:
+            before, then = last.get(thread, ("", 0))
+            if name == "Where" and before == "Ring":
+                found.add(value)
+            if name == "SetExit" and value:
+                yield "a kick that finds another before it"
+            if name == "KickEnds" and before == "Where":
+                yield "a kick that the owner has left for"
+            if name == "Announce" and value == cls.USER and before == "Requests":
+                yield "an entry that is taken back"
+            if name == "Claim" and before == "Requests" and then:
+                yield "a sleep that is not begun"
+            if name == "ClearExit" and value and before == "Announce" and not interrupted:
+                yield "a guest that exits as it is kicked"
+            if name == "SwallowKick" and before == "Release":
+                yield "a kick that is taken out as Run ends"
+            if name == "Where" and value == cls.BUSY and thread == 0:
+                yield "mail that neither kicks nor prevents an entry"
+            if name in ("Enter", "Exit"):
+                interrupted = value
+            last[thread] = (name, value)
+        if found == {cls.FREE, cls.USER, cls.GUEST, cls.BUSY, cls.PARKED}:
+            yield "a ring that finds each state"
+
+    @staticmethod
+    def as_modelled(name, values):
+        """Requests are the ringers' bits: mail, then the others, the NMI's left out."""
+        if name in ("Requests", "Take", "Ring"):
+            values = [values[0] & 1 | values[0] >> 1 & ~1]
+        return [*values, 0, 0, 0, 0]
+
+
+PROTOCOLS = {"rendezvous": RendezvousRuns, "doorbell": DoorbellRuns}
+
+
+def marks(protocol):
     """Numbers the marks, which the code and the model must agree on."""
     code = set()
-    for file in [*CODE.glob("*.h"), *CODE.glob("*.cc")]:
+    for file in protocol.code:
         code |= set(re.findall(r'\bMark\(\s*"(\w+)"', file.read_text()))
-    text = (HERE / "core.pml").read_text() + (HERE / "trace.pml").read_text()
-    text = re.sub(r"#define\s+MARK\(.*", "", text)
-    model = set(re.findall(r"\b(?:MARK|IS_NEXT)\((\w+)", text)) | {"Late"}
-    model.discard("name")
+    text = "".join((HERE / file).read_text() for file in protocol.models)
+    text = re.sub(r"#define\s+(?:MARK|STORE_PLAIN_EXIT)\(.*", "", text)
+    model = (set(re.findall(protocol.named, text)) | protocol.marked_by_nobody) - {"name"}
     if code != model:
         sys.exit(f"marked in the code alone: {sorted(code - model)}; in the model alone: "
                  f"{sorted(model - code)}")
@@ -44,12 +133,12 @@ def marks():
 class Model:
     """Searches for the path of a run."""
 
-    def __init__(self, directory):
+    def __init__(self, protocol, directory):
         self.directory = pathlib.Path(directory)
-        self.numbers = numbers = marks()
-        macros = [f"-DCPUS={CPUS}", f"-DMARKING_THREADS={THREADS}",
+        self.numbers = numbers = marks(protocol)
+        macros = [f"-DCPUS={CPUS}", *protocol.macros,
                   *(f"-DMARK_{name}={number}" for name, number in numbers.items())]
-        for command in (["spin", *macros, "-a", HERE / "trace.pml"],
+        for command in (["spin", *macros, "-a", HERE / protocol.models[0]],
                         ["gcc", "-w", "-O0", "-DSAFETY", "-DNOCLAIM", "-DVECTORSZ=4096",
                          f"-DMEMLIM={MEMORY_MIB}", "-o", "pan", "pan.c"]):
             done = subprocess.run(command, cwd=self.directory, text=True,
@@ -75,13 +164,14 @@ class Model:
         return accepted, int(reached.group(1)), why
 
 
-def record(recorder, seed, cpus, operations, directory):
+def record(protocol, recorder, seed, threads, operations, directory):
     file = pathlib.Path(directory) / "record"
-    status = subprocess.run([recorder, file, str(seed), str(cpus), str(operations)]).returncode
+    status = subprocess.run([recorder, file, str(seed), str(threads), str(operations)]).returncode
     run = []
     for line in file.read_text().splitlines():
         thread, name, *values = line.split()
-        run.append((int(thread), name, *(int(value) for value in values)))
+        run.append((int(thread), name,
+                    *protocol.as_modelled(name, [int(value) for value in values])))
     return status, run
 
 
@@ -91,57 +181,49 @@ def show(run, position):
         print(f"{'-->' if at == position else '   '} {at:6} thread {thread}: {name}", *values)
 
 
-def damage(run, rng):
+def damage(protocol, run, rng):
     """Runs that differ in one mark from this one, and say so."""
     by_name = {}
     for at, mark in enumerate(run):
         by_name.setdefault(mark[1], []).append(at)
     for name, places in sorted(by_name.items()):
-        if name in MAY_BE_MISSED:
+        if name in protocol.may_be_missed:
             continue
         at = rng.choice(places)
         yield f"without {name} at {at}", run[:at] + run[at + 1:]
         yield f"with {name} at {at} twice", run[:at + 1] + run[at:]
         thread, _, first, *values = run[at]
-        if name not in ("Return", "GiveUpTurn"):
-            yield f"with another {name} at {at}", [*run[:at], (thread, name, first ^ 1, *values),
+        if name not in protocol.without_value:
+            yield f"with another {name} at {at}", [*run[:at],
+                                                   (thread, name, first ^ protocol.other, *values),
                                                    *run[at + 1:]]
-
-
-def seen(run):
-    """What a run has to have in it, to be worth following: by mark, and cases of them."""
-    for thread, name, *values in run:
-        yield name
-        if name == "Claim" and thread != values[0]:
-            yield "a part taken by a helper" if thread >= CPUS else "a part taken by another vCPU"
-        if name == "Join" and values[1]:
-            yield "a vCPU that joins held"
-        if name == "EndRound" and values[1]:
-            yield "a vCPU that left"
-        if name == "Queue" and values[3]:
-            yield "a call through a standstill"
-        if name == "Queue" and values[1] and values[3]:
-            yield "a standstill in another"
-
-
-EVERYTHING = {"a part taken by a helper", "a part taken by another vCPU", "a vCPU that joins held",
-              "a vCPU that left", "a call through a standstill", "a standstill in another"}
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("protocol", choices=PROTOCOLS)
     parser.add_argument("recorder", type=pathlib.Path)
     parser.add_argument("--mutant", action="store_true")
     args = parser.parse_args()
+    protocol = PROTOCOLS[args.protocol]
     happened, bad = set(), 0
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as directory:
-        model = Model(directory)
-        for seed, cpus, operations in RUNS * 3 if args.mutant else RUNS:
-            status, run = record(args.recorder, seed, cpus, operations, directory)
+        model = Model(protocol, directory)
+
+        def missing(happened):
+            """What the runs have to have in them, to be worth following."""
+            return (set(model.numbers) | protocol.cases) - happened - {"End"}
+
+        # Of the code some more, on a busy machine, until everything has happened; of a mutant some
+        # more, until what is wrong has.
+        for number, (seed, threads, operations) in enumerate(protocol.runs * 6):
+            if number >= len(protocol.runs) and not args.mutant and not missing(happened):
+                break
+            status, run = record(protocol, args.recorder, seed, threads, operations, directory)
             accepted, reached, why = model.follow(run)
             ended = {0: "", 1: ", with violations", 3: ", which hung"}[status]
-            print(f"run {seed} of {cpus} vCPUs{ended}, {len(run)} marks: "
+            print(f"run {seed} of {threads} {protocol.unit}{ended}, {len(run)} marks: "
                   f"{'accepted' if accepted else f'rejected at {reached}: {why}'}")
             if args.mutant:
                 if not accepted:
@@ -152,18 +234,17 @@ def main():
                 show(run, reached)
                 bad += 1
                 continue
-            happened |= set(seen(run))
-            for how, damaged in damage(run, rng) if seed == 1 else []:
+            happened |= {name for _, name, *_ in run} | set(protocol.seen(run))
+            for how, damaged in damage(protocol, run, rng) if number == 0 else []:
                 if model.follow(damaged)[0]:
                     print("accepted too:", how)
                     bad += 1
     if args.mutant:
         print("no run of the mutant was rejected")
         return 1
-    missing = (set(model.numbers) | EVERYTHING) - happened - {"End"}
-    if missing:
-        print("in none of the runs:", *sorted(missing), sep="\n  ")
-    return 1 if bad or missing else 0
+    if missing(happened):
+        print("in none of the runs:", *sorted(missing(happened)), sep="\n  ")
+    return 1 if bad or missing(happened) else 0
 
 
 if __name__ == "__main__":

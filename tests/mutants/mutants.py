@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Shows that the tests can fail: breaks the code on purpose, one patch at a time.
 
-    mutants.py BUILD_DIRECTORY [NAME...]
-
 Each *.patch beside this file begins with lines `Breaks: what is promised`, `Target: an executable of
 the tests` and `Test: a Catch2 filter`. The target, built from a copy of the tree, has to pass with
 that filter. Then the patch is applied to the copy, and it has to fail; a run that does not end counts
@@ -10,6 +8,7 @@ as failed too. Exit status 1 where a mutant survives, proves nothing, does not a
 compile.
 """
 
+import argparse
 import os
 import pathlib
 import subprocess
@@ -99,14 +98,21 @@ def verdict(tree, build, patch, fields):
 
 
 def main():
-    build_root = pathlib.Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path, metavar="BUILD_DIRECTORY",
+                        help="where the copy goes and is built")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="a patch without its .patch; all of them where none is named")
+    arguments = parser.parse_args()
+    build_root = arguments.build.resolve()
     patches = sorted(HERE.glob("*.patch"))
-    if sys.argv[2:]:
-        unknown = set(sys.argv[2:]) - {patch.stem for patch in patches}
+    if arguments.names:
+        unknown = set(arguments.names) - {patch.stem for patch in patches}
         if unknown:
-            sys.exit(f"mutants: there is no {', '.join(sorted(unknown))}; there is: "
-                     + ", ".join(patch.stem for patch in patches))
-        patches = [patch for patch in patches if patch.stem in sys.argv[2:]]
+            parser.error(f"there is no {', '.join(sorted(unknown))}; there is: "
+                         + ", ".join(patch.stem for patch in patches))
+        patches = [patch for patch in patches if patch.stem in arguments.names]
     tree, build = build_root / "tree", build_root / "build"
     tree.mkdir(parents=True, exist_ok=True)
     copy_tree(tree)

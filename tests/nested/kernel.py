@@ -21,6 +21,8 @@ MODULES = {
               "sd_mod"],
 }
 
+ALL_MODULES = {module for modules in MODULES.values() for module in modules}
+
 
 class Unavailable(Exception):
     """What keeps the emulated machine from starting here, with the mend where there is one."""
@@ -56,10 +58,16 @@ def digest(path):
 
 def damage(directory):
     """The name of a file that is not what was cached, or None."""
-    for line in (directory / "SHA256SUMS").read_text().splitlines():
-        want, name = line.split()
+    sums = {}
+    for line in (directory / "SHA256SUMS").read_text(errors="replace").splitlines():
+        want, _, name = line.partition("  ")
+        sums[name] = want
+    # A list cut short would vouch for what it no longer names.
+    if "vmlinuz" not in sums or any(f"{module}.ko" not in sums for module in ALL_MODULES):
+        return "SHA256SUMS"
+    for name, want in sums.items():
         file = directory / name
-        if not file.exists() or digest(file) != want:
+        if not file.is_file() or digest(file) != want:
             return name
     return None
 
@@ -89,12 +97,15 @@ def fetch(directory, report):
             raise Unavailable(f"cannot fetch the kernel. Is there a network? {error}") from None
         package, = pathlib.Path(scratch).glob("*.deb")
         unpacked = pathlib.Path(scratch) / "unpacked"
-        run(["dpkg-deb", "-x", package, unpacked])
+        try:
+            run(["dpkg-deb", "-x", package, unpacked])
+        except Unavailable as error:
+            raise Unavailable(f"the kernel's package is not whole; run this again. {error}") from None
         kept = pathlib.Path(scratch) / "kept"
         kept.mkdir()
         kernel, = unpacked.glob("boot/vmlinuz-*")
         shutil.copy(kernel, kept / "vmlinuz")
-        wanted = {module for modules in MODULES.values() for module in modules}
+        wanted = set(ALL_MODULES)
         for module in unpacked.rglob("*.ko"):
             if module.stem in wanted:
                 shutil.copy(module, kept / module.name)

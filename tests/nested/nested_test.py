@@ -4,12 +4,15 @@
     nested_test.py SESSION [unittest arguments]
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import unittest.mock
 
@@ -159,6 +162,81 @@ class OneCommand(unittest.TestCase):
             self.assertEqual(pathlib.Path(home, "file").stat().st_uid, user)
 
 
+def descendants(pid):
+    """The processes below one, by /proc."""
+    parents = {}
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            parents[int(status.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    found, below = set(), {pid}
+    while below:
+        below = {child for child, parent in parents.items() if parent in below}
+        found |= below
+    return found
+
+
+class CtrlC(unittest.TestCase):
+    """To ./dev nested as a terminal sends it: to the whole process group."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.mounts = pathlib.Path("/proc/self/mounts").read_text()
+
+    def start(self, *command):
+        run = subprocess.Popen(
+            [*NESTED, "run", "--", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, "TMPDIR": self.temporary.name})
+        self.addCleanup(run.stdout.close)
+        self.addCleanup(run.stderr.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        return run
+
+    def assert_nothing_is_left(self, run, below):
+        self.assertTrue(below, "nothing was running")
+        # Their parent is gone, and whoever adopts them has yet to take note of their end.
+        alive = [pid for pid in below if self.runs(pid)]
+        deadline = time.monotonic() + 30
+        while alive and time.monotonic() < deadline:
+            time.sleep(0.05)
+            alive = [pid for pid in alive if self.runs(pid)]
+        self.assertEqual(alive, [])
+        self.assertEqual(os.listdir(self.temporary.name), [])
+        self.assertEqual(pathlib.Path("/proc/self/mounts").read_text(), self.mounts)
+        with open(kernel.cache_directory() / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @staticmethod
+    def runs(pid):
+        with contextlib.suppress(OSError):
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return False
+
+    def test_while_a_command_runs_ends_all(self):
+        run = self.start("sh", "-c", "echo there; sleep 1000")
+        if run.stdout.readline() != "there\n":
+            self.skipTest(run.stderr.read())
+        below = descendants(run.pid)
+        os.killpg(run.pid, signal.SIGINT)
+        self.assertEqual(run.wait(60), 130)
+        self.assert_nothing_is_left(run, below)
+
+    def test_while_the_machine_boots_ends_all(self):
+        run = self.start("true")
+        deadline = time.monotonic() + 30
+        below = set()
+        while len(below) < 2 and run.poll() is None and time.monotonic() < deadline:
+            below = descendants(run.pid)  # QEMU and the server of its files
+        if run.poll() == 6:
+            self.skipTest(run.stderr.read())
+        os.killpg(run.pid, signal.SIGINT)
+        self.assertEqual(run.wait(60), 130)
+        self.assert_nothing_is_left(run, below)
+
+
 class Trouble(unittest.TestCase):
     """No machine starts here; apt and others are played by scripts."""
 
@@ -182,6 +260,8 @@ class Trouble(unittest.TestCase):
     def keep(self, **files):
         directory = self.root / "kernel"
         directory.mkdir()
+        files = {"vmlinuz": "kernel", **{f"{module}.ko": module for module in kernel.ALL_MODULES},
+                 **files}
         for name, content in files.items():
             (directory / name).write_text(content)
         (directory / "SHA256SUMS").write_text(
@@ -203,6 +283,29 @@ class Trouble(unittest.TestCase):
             kernel.kernel(self.said.append)
         self.assertRegex(self.said[0], "kernel/vmlinuz is damaged")
         self.assertRegex(self.said[1], "fetching Debian's linux-image-6.1.0-0-cloud-amd64")
+
+    def play_apt(self, download):
+        self.play("apt-cache", "echo '  Depends: linux-image-6.1.0-0-cloud-amd64'\n")
+        self.play("apt-get", download)
+
+    def test_a_list_of_checksums_cut_short_vouches_for_nothing(self):
+        for left in ("", "0123", "SHA256SUMS is\n not a list\n"):
+            with self.subTest(left):
+                directory = self.root / "kernel"
+                if not directory.exists():
+                    self.keep()
+                self.play_apt("echo 'E: no network' >&2; exit 100\n")
+                (directory / "SHA256SUMS").write_text(left)
+                self.said.clear()
+                with self.assertRaisesRegex(machine.Unavailable, "Is there a network"):
+                    kernel.kernel(self.said.append)
+                self.assertRegex(self.said[0], "kernel/SHA256SUMS is damaged")
+
+    def test_a_package_cut_short_is_said_to_be_and_leaves_nothing(self):
+        self.play_apt("echo 'cut short' > kernel.deb\n")
+        with self.assertRaisesRegex(machine.Unavailable, "not whole; run this again"):
+            kernel.kernel(self.said.append)
+        self.assertEqual(sorted(path.name for path in self.root.iterdir()), ["bin", "lock"])
 
     def test_apt_that_knows_no_kernel(self):
         self.play("apt-cache", "exit 0\n")

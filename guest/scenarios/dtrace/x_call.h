@@ -1,9 +1,10 @@
 // Synchronous calls to other CPUs from where Linux's smp_call_function_single() must not be used,
 // interrupt handlers and code with interrupts off: dtrace4linux, driver/x_call.c.
 //
-// There is a slot for each source and target. The source waits for its slot, fills it in,
-// interrupts the target and waits until the slot is idle again; whoever waits serves its own slots
-// meanwhile.
+// There is a slot for each source and target, as in the driver's xcalls[][]. The source waits for
+// its slot, fills it in, interrupts the target and waits until the slot is idle again (ack_wait());
+// whoever waits serves its own slots meanwhile (xcall_slave2()). The driver fills in first and
+// waits then, which is csd-order's fault; these do not show it.
 #pragma once
 
 #include "runtime/guest.h"

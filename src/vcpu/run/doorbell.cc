@@ -47,7 +47,11 @@ bool KicksBusy(uint32_t requests) { return (requests & ~kRequestsOfMail) != 0; }
 }  // namespace
 
 void Doorbell::Ring(uint32_t requests) {
-  requests_.FetchOr(requests, std::memory_order_seq_cst);
+  {
+    sync::Step step;
+    requests_.FetchOr(requests, std::memory_order_seq_cst);
+    sync::Mark("Ring", requests);
+  }
   switch (execution()) {
     case Execution::kGuest:
       Kick(requests);
@@ -57,7 +61,7 @@ void Doorbell::Ring(uint32_t requests) {
       break;
     case Execution::kParked:
     case Execution::kBorrowed:
-      spot_.Wake();
+      Wake();
       break;
     case Execution::kFree:
     case Execution::kUser:
@@ -68,17 +72,43 @@ void Doorbell::Ring(uint32_t requests) {
 void Doorbell::Kick(uint32_t requests) {
   // Release() stores kFree, then waits for kickers_ to be 0: either that wait sees this increment,
   // or the load below sees kFree. Both sides are seq_cst.
-  kickers_.FetchAdd(1, std::memory_order_seq_cst);
+  {
+    sync::Step step;
+    kickers_.FetchAdd(1, std::memory_order_seq_cst);
+    sync::Mark("KickBegins");
+  }
   const Execution now = execution();
   if ((now == Execution::kGuest || (now == Execution::kGuestBusy && KicksBusy(requests))) &&
-      immediate_exit_.Exchange(1, std::memory_order_seq_cst) == 0) {
-    // Relaxed: a statistic.
-    kicks_.FetchAdd(1, std::memory_order_relaxed);
+      SetExit()) {
+    {
+      sync::Step step;
+      // Relaxed: the owner reads it after the handshake; to all others it is a statistic.
+      kicks_.FetchAdd(1, std::memory_order_relaxed);
+      sync::Mark("Kick");
+    }
+    sync::Step step;
     // Relaxed: written in Claim, before the kGuest or kGuestBusy that was just read.
     syscall(SYS_tgkill, process_, thread_.Load(std::memory_order_relaxed), kick_signal_);
+    sync::Mark("Signal");
   }
+  sync::Step step;
   // Release: the signal is in the thread's queue before Release() can see 0.
   kickers_.FetchSub(1, std::memory_order_release);
+  sync::Mark("KickEnds");
+}
+
+// True: it was not set before.
+bool Doorbell::SetExit() {
+  sync::Step step;
+  const bool was_set = immediate_exit_.Exchange(1, std::memory_order_seq_cst) != 0;
+  sync::Mark("SetExit", was_set);
+  return !was_set;
+}
+
+void Doorbell::Wake() {
+  sync::Step step;
+  spot_.Wake();
+  sync::Mark("Wake");
 }
 
 Execution Doorbell::TryBorrow() {
@@ -121,7 +151,7 @@ void Doorbell::GiveBack() {
 void Doorbell::TakeBack() {
   waiters_.FetchAdd(1, std::memory_order_seq_cst);
   for (;;) {
-    const uint32_t seen = spot_.Prepare();
+    const uint32_t seen = Prepare();
     if (execution() != Execution::kBorrowed) break;
     spot_.Park(seen);
   }
@@ -132,32 +162,28 @@ bool Doorbell::ClaimFrom(Execution seen) {
   while (seen == Execution::kBorrowed) {
     TakeBack();
     seen = Execution::kFree;
-    if (execution_.CompareExchange(seen, Execution::kUser, std::memory_order_seq_cst,
-                                   std::memory_order_seq_cst)) {
-      return true;
-    }
+    if (ClaimIf(seen)) return true;
   }
   return false;
 }
 
 void Doorbell::ForceExit() {
+  sync::Step step;
   // Relaxed: KVM reads it in this thread's own system call.
   immediate_exit_.Store(1, std::memory_order_relaxed);
+  sync::Mark("ForceExit");
 }
 
 void Doorbell::ClearForcedExit() {
   // A ringer that read kGuest before the last LeaveGuest may have found this 1 and sent nothing.
   // Its request was published before, and is read after this exchange: see the top of this file.
-  immediate_exit_.Exchange(0, std::memory_order_seq_cst);
+  ClearExit();
 }
 
 void Doorbell::Unpark() {
   for (;;) {
-    Execution expected = Execution::kParked;
-    if (execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
-                                   std::memory_order_seq_cst)) {
-      return;
-    }
+    Execution seen = Execution::kParked;
+    if (ClaimIf(seen)) return;
     TakeBack();
   }
 }

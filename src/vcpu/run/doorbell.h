@@ -11,18 +11,21 @@ namespace muster::vcpu {
 // Why a vCPU must leave the guest or its sleep, as bits of one word, so that the run loop finds
 // out by one load.
 enum Request : uint32_t {
-  kRequestMail = 1u << 0,   // vectors were posted in the mailbox
-  kRequestNmi = 1u << 1,    // an NMI was posted
-  kRequestTimer = 1u << 2,  // the clock says that a deadline has passed
-  kRequestMeet = 1u << 3,   // a rendezvous has published a function
-  kRequestReset = 1u << 4,  // INIT or SIPI changed the models; registers are to follow
-  kRequestStop = 1u << 5,   // Run returns, for good
-  kRequestGoOn = 1u << 6,   // the vCPU is held no longer
-  kRequestLeave = 1u << 7,  // Run returns: the vCPU is taken out of its Vm
+  kRequestMail = 1u << 0,    // vectors were posted in the mailbox
+  kRequestNmi = 1u << 1,     // an NMI was posted
+  kRequestTimer = 1u << 2,   // the clock says that a deadline has passed
+  kRequestMeet = 1u << 3,    // a rendezvous has published a function
+  kRequestReset = 1u << 4,   // INIT or SIPI changed the models; registers are to follow
+  kRequestStop = 1u << 5,    // Run returns, for good
+  kRequestGoOn = 1u << 6,    // the vCPU is held no longer
+  kRequestExtInt = 1u << 7,  // an ExtINT message was posted
+  kRequestWire = 1u << 8,    // the 8259's wire has risen
+  kRequestLeave = 1u << 9,   // Run returns: the vCPU is taken out of its Vm
 };
 
 // Those that may wait while the guest gets on.
-inline constexpr uint32_t kRequestsOfMail = kRequestMail | kRequestNmi;
+inline constexpr uint32_t kRequestsOfMail =
+    kRequestMail | kRequestNmi | kRequestExtInt | kRequestWire;
 
 // Who holds the vCPU: its run lock.
 enum class Execution : uint32_t {
@@ -54,7 +57,12 @@ class Doorbell {
   // For the borrower: whether the owner's thread sleeps meanwhile.
   bool borrowed_asleep() const { return before_borrow_ == Execution::kParked; }
 
-  Execution execution() const { return execution_.Load(std::memory_order_seq_cst); }
+  Execution execution() const {
+    sync::Step step;
+    const Execution now = execution_.Load(std::memory_order_seq_cst);
+    sync::Mark("Where", now);
+    return now;
+  }
   uint64_t kicks() const {
     // Relaxed: a statistic.
     return kicks_.Load(std::memory_order_relaxed);
@@ -75,27 +83,31 @@ class Doorbell {
 
   // Enters Run: false when another thread is inside. Waits for a borrower.
   bool Claim(pid_t thread) {
-    Execution expected = Execution::kFree;
-    if (!execution_.CompareExchange(expected, Execution::kUser, std::memory_order_seq_cst,
-                                    std::memory_order_seq_cst) &&
-        !ClaimFrom(expected)) {
-      return false;
-    }
+    Execution seen = Execution::kFree;
+    if (!ClaimIf(seen) && !ClaimFrom(seen)) return false;
     // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
     thread_.Store(thread, std::memory_order_relaxed);
     return true;
   }
   // Leaves Run. When this returns no kick is on its way to this thread's signal queue.
   void Release() {
-    execution_.Store(Execution::kFree, std::memory_order_seq_cst);
+    Announce(Execution::kFree);
     // At most as long as another thread needs for one tgkill.
-    while (kickers_.Load(std::memory_order_seq_cst) != 0) sync::Yield();
+    while (!KickersHaveLeft()) sync::Yield();
   }
 
-  uint32_t requests() const { return requests_.Load(std::memory_order_seq_cst); }
+  uint32_t requests() const {
+    sync::Step step;
+    const uint32_t requests = requests_.Load(std::memory_order_seq_cst);
+    sync::Mark("Requests", requests);
+    return requests;
+  }
   // Clears `mask` and returns which of it was set. Everything that its ringers wrote is visible.
   uint32_t Take(uint32_t mask) {
-    return requests_.FetchAnd(~mask, std::memory_order_seq_cst) & mask;
+    sync::Step step;
+    const uint32_t taken = requests_.FetchAnd(~mask, std::memory_order_seq_cst) & mask;
+    sync::Mark("Take", taken);
+    return taken;
   }
 
   // Announces KVM_RUN. False: something was requested; the vCPU has not left user code.
@@ -105,19 +117,18 @@ class Doorbell {
     // Relaxed, both: see entries().
     const uint64_t entry = begun_.Load(std::memory_order_relaxed) + 1;
     begun_.Store(entry, std::memory_order_relaxed);
-    execution_.Store(mail_waits ? Execution::kGuestBusy : Execution::kGuest,
-                     std::memory_order_seq_cst);
+    Announce(mail_waits ? Execution::kGuestBusy : Execution::kGuest);
     if ((requests() & ~(mail_waits ? kRequestsOfMail : 0)) == 0) {
       made_.Store(entry, std::memory_order_relaxed);
       return true;
     }
-    execution_.Store(Execution::kUser, std::memory_order_seq_cst);
+    Announce(Execution::kUser);
     return false;
   }
   // After KVM_RUN. True when someone kicked: the signal is pending, or about to be.
   bool LeaveGuest() {
-    execution_.Store(Execution::kUser, std::memory_order_seq_cst);
-    return immediate_exit_.Exchange(0, std::memory_order_seq_cst) != 0;
+    Announce(Execution::kUser);
+    return ClearExit();
   }
 
   // Makes the next KVM_RUN finish a half-done exit and return EINTR; call ClearForcedExit after.
@@ -129,8 +140,8 @@ class Doorbell {
   // be borrowed, on this thread, and must not touch what a borrower may.
   template <typename Parked>
   void Park(Parked&& parked) {
-    const uint32_t seen = spot_.Prepare();
-    execution_.Store(Execution::kParked, std::memory_order_seq_cst);
+    const uint32_t seen = Prepare();
+    Announce(Execution::kParked);
     if (requests() == 0) {
       parked();
       spot_.Park(seen);
@@ -139,6 +150,42 @@ class Doorbell {
   }
 
  private:
+  // The owner's steps, which tests/model/kick.pml has by the same names (see sync_marks.h).
+  void Announce(Execution state) {
+    sync::Step step;
+    execution_.Store(state, std::memory_order_seq_cst);
+    sync::Mark("Announce", state);
+  }
+  bool ClearExit() {
+    sync::Step step;
+    const bool was_set = immediate_exit_.Exchange(0, std::memory_order_seq_cst) != 0;
+    sync::Mark("ClearExit", was_set);
+    return was_set;
+  }
+  // From `seen` to kUser; false, and what it is: it was not that.
+  bool ClaimIf(Execution& seen) {
+    sync::Step step;
+    const bool claimed = execution_.CompareExchange(
+        seen, Execution::kUser, std::memory_order_seq_cst, std::memory_order_seq_cst);
+    if (claimed) sync::Mark("Claim");
+    return claimed;
+  }
+  bool KickersHaveLeft() const {
+    sync::Step step;
+    const bool left = kickers_.Load(std::memory_order_seq_cst) == 0;
+    if (left) sync::Mark("Release");
+    return left;
+  }
+  uint32_t Prepare() const {
+    sync::Step step;
+    const uint32_t seen = spot_.Prepare();
+    sync::Mark("Prepare");
+    return seen;
+  }
+
+  // A ringer's.
+  void Wake();
+  bool SetExit();
   // Sends the signal for `requests`, unless another ringer has since the last entry.
   void Kick(uint32_t requests);
   void Unpark();

@@ -80,8 +80,9 @@ absl::Status VmCore::MakeCore(int cpu) {
   if (OffersTscDeadline()) {
     if (const absl::Status status = core->ReadTsc(); !status.ok()) return status;
   }
-  core->AsFirmwareLeaves(x2apic());
-  cores_[static_cast<size_t>(cpu)] = std::move(core);
+  // In its place before its identity is published: from there on messages find it.
+  VcpuCore& placed = *(cores_[static_cast<size_t>(cpu)] = std::move(core));
+  placed.AsFirmwareLeaves(x2apic());
   return absl::OkStatus();
 }
 

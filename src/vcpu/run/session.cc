@@ -31,10 +31,12 @@ void SwallowKick(int kick_signal) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, kick_signal);
+  sync::Step step;
   const timespec now{};
   // A signal that is no real-time one is queued once at most.
   while (sigtimedwait(&set, nullptr, &now) < 0 && errno == EINTR) {
   }
+  sync::Mark("SwallowKick");
 }
 
 RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask)

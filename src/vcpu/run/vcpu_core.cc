@@ -86,7 +86,10 @@ void VcpuCore::RunHeld(Exit& exit) {
       if (FinishExit(exit)) return;
       continue;
     }
-    if (state_ == RunState::kHalted && CanTakeInterrupt()) Move(RunEvent::kWake);
+    if (state_ == RunState::kHalted) {
+      LookAtWire();
+      if (CanTakeInterrupt()) Move(RunEvent::kWake);
+    }
     if (state_ != RunState::kRunning || held_) {
       Sleep();
       if (vm_.rendezvous().Pending(cpu_) && Meet(exit)) return;
@@ -97,10 +100,12 @@ void VcpuCore::RunHeld(Exit& exit) {
 }
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
+  if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
   return WhileHeld([&] { return vm_.fabric().SendMessage(cpu_, message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
+  if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
   return WhileHeld([&] { return vm_.SetLine(cpu_, pin, asserted); });
 }
 
@@ -139,6 +144,7 @@ bool VcpuCore::EnterOnce(Exit& exit) {
   const absl::StatusOr<Entry> entry = PrepareEntry();
   if (!entry.ok()) return Fail(exit, entry.status());
   if (*entry == Entry::kFinishFirst) return FinishExit(exit);
+  if (*entry == Entry::kAgain) return false;
 
   const bool mail_waits = MailWaits();
   if (mail_waits) {
@@ -209,6 +215,11 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
   if ((requests & kRequestsOfMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
   DrainMail();
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
+  if (doorbell_.Take(kRequestWire) != 0) {
+    wire_ = true;
+    const absl::Status status = Perform(lapic_.RaiseLvt(apic::LapicReg::kLvtLint0));
+    if (!status.ok()) return Fail(exit, status);
+  }
   if (doorbell_.Take(kRequestTimer) != 0) {
     ++counters_.timer_expiries;
     NoteArmed(Clock::kNever);
@@ -238,7 +249,12 @@ bool VcpuCore::Meet(Exit& exit) {
 bool VcpuCore::CanTakeInterrupt() const {
   const kvm_run& r = handle_.run();
   return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && lapic_.Deliverable().has_value());
+         (r.if_flag && (ExtIntWaits() || lapic_.Deliverable().has_value()));
+}
+
+bool VcpuCore::WireIsHigh() const {
+  const ExtIntSource* const source = vm_.extint();
+  return source != nullptr && lapic_.AcceptsExtInt() && source->Asserted();
 }
 
 void VcpuCore::Sleep() {
@@ -284,7 +300,7 @@ void VcpuCore::PostSmi() {
 void VcpuCore::AsFirmwareLeaves(bool x2apic) {
   lapic_.AsFirmwareLeaves(x2apic);
   apic_base_stale_ = true;
-  vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  PublishIdentity();
 }
 
 bool VcpuCore::Move(RunEvent event) {

@@ -133,11 +133,21 @@ class VcpuCore {
   }
   static constexpr uint32_t kMailRounds = 64;
   bool CanTakeInterrupt() const;
+  // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
+  bool ExtIntWaits() const { return extint_mail_ || wire_; }
+  // Whether its wire reaches this vCPU and is high.
+  bool WireIsHigh() const;
+  // Looks at the wire where it may be high.
+  void LookAtWire() {
+    if (wire_) wire_ = WireIsHigh();
+  }
 
   // entry.cc: what to put into the guest.
-  enum class Entry : uint8_t { kReady, kFinishFirst };
+  enum class Entry : uint8_t { kReady, kFinishFirst, kAgain };
   absl::StatusOr<Entry> PrepareEntry();
   void Inject(uint8_t vector);
+  bool InjectExtInt();
+  void QueueInterrupt(uint8_t vector);
   void Poll();
   bool MaskedByTprOnly() const;
 
@@ -153,6 +163,8 @@ class VcpuCore {
   absl::Status Perform(const apic::Effects& effects);
   void TraceAccess(uint32_t reg, uint64_t value);
   void DrainMail();
+  void AcceptExtInt();
+  void PublishIdentity();
   void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();
   void NoteArmed(uint64_t deadline_ns);
@@ -185,6 +197,11 @@ class VcpuCore {
   apic::Lapic lapic_;
   RunState state_;
   bool nmi_pending_ = false;
+  bool extint_mail_ = false;  // an ExtINT message waits
+  // The 8259's wire reaches this vCPU and was high when last looked at; or may be, and is to be
+  // looked at. False, a rise rings: kRequestWire.
+  bool wire_ = false;
+  bool acknowledging_ = false;  // this thread is in ExtIntSource::Acknowledge
   Reset reset_ = Reset::kNone;
   uint8_t startup_vector_ = 0;
   StartState start_;

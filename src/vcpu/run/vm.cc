@@ -94,6 +94,7 @@ absl::Status Vm::SetLine(unsigned pin, bool asserted) {
   }
   return core_->SetLine(kOutside, pin, asserted);
 }
+void Vm::ExtIntRaised() { core_->ExtIntRaised(); }
 apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 rendezvous::Counters Vm::meeting_counters() const { return core_->rendezvous().counters(); }

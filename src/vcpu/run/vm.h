@@ -16,6 +16,7 @@
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
+#include <muster/vcpu/run/extint.h>
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/run/logger.h>
 #include <muster/vcpu/run/pause.h>
@@ -52,6 +53,9 @@ struct VmConfig {
 
   // Its page is FEC00000.
   apic::IoApicConfig ioapic = {};
+
+  // The machine's 8259s; outlives the Vm. Null: there are none, and ExtINT messages are discarded.
+  ExtIntSource* extint = nullptr;
 
   // Offers the guest the timer's TSC-deadline mode, where HostTraits::tsc_deadline_exits.
   bool tsc_deadline = false;
@@ -121,6 +125,9 @@ class Vm {
 
   // A device's line to the I/O APIC. InvalidArgument where there is no such pin.
   absl::Status SetLine(unsigned pin, bool asserted);
+  // VmConfig::extint's wire has risen: to be called after each rise, so that a vCPU that it reaches
+  // looks at it. A fall needs no call. Any thread; never waits.
+  void ExtIntRaised();
   // The I/O APIC as it stands.
   apic::IoApic IoApicState() const;
 

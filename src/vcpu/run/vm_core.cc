@@ -54,6 +54,22 @@ absl::Status VmCore::SetLine(int source, unsigned pin, bool asserted) {
   return fabric_.ioapic().SetLine(source, pin, asserted);
 }
 
+// ---- the 8259's wire ----------------------------------------------------------------------------
+
+// A rise, and a vCPU that the wire begins to reach:
+//   here: the wire is high (its user's store); then this RMW; then the identities are read
+//   vCPU: its identity is published; then the RMW in SeeWire; then it looks at the wire
+// The RMWs of one word are ordered, and the later one synchronizes with the earlier. If that of
+// SeeWire is the later, the vCPU sees the wire high. Else the identity is seen here, and it is
+// rung.
+
+void VmCore::ExtIntRaised() {
+  wire_rises_.FetchAdd(1, std::memory_order_acq_rel);
+  for (int cpu : fabric_.table().Wired()) core(cpu).doorbell().Ring(kRequestWire);
+}
+
+void VmCore::SeeWire() { wire_rises_.FetchAdd(0, std::memory_order_acq_rel); }
+
 // ---- what this KVM does -------------------------------------------------------------------------
 
 const HostTraits& VmCore::traits() {
@@ -283,6 +299,11 @@ void VmCore::PostNmi(const Origin& origin, int cpu) {
 }
 
 void VmCore::PostSmi(int cpu) { core(cpu).PostSmi(); }
+
+void VmCore::PostExtInt(const Origin& origin, int cpu) {
+  TracePost(origin, cpu, kPostedExtInt);
+  core(cpu).doorbell().Ring(kRequestExtInt);
+}
 
 absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const char* name,
                           absl::FunctionRef<void(int cpu)> function) {

@@ -67,6 +67,13 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // By the owner of vCPU `source`, or kOutside.
   absl::Status SetLine(int source, unsigned pin, bool asserted);
 
+  // Null where there are no 8259s.
+  ExtIntSource* extint() const { return config_.extint; }
+  void ExtIntRaised();
+  // By a vCPU's owner that has published an identity: from here on Asserted() shows it each rise
+  // that ExtIntRaised has not told it of.
+  void SeeWire();
+
   // Any thread, with no lock held.
   void Log(Logger::Severity severity, std::string_view line) const {
     if (config_.logger != nullptr) config_.logger->Log(severity, line);
@@ -105,6 +112,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) override;
   void PostNmi(const Origin& origin, int cpu) override;
   void PostSmi(int cpu) override;
+  void PostExtInt(const Origin& origin, int cpu) override;
   absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) override;
   absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
                        uint8_t vector) override;
@@ -159,6 +167,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void TellAllAsleep();
   sync::Atomic<int> awake_{0};         // vCPUs that are not parked
   sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
+
+  sync::Atomic<uint64_t> wire_rises_{0};  // see ExtIntRaised
 
   sync::Mutex trace_mutex_;
   EventRing outside_ ABSL_GUARDED_BY(trace_mutex_);  // posts that no vCPU made

@@ -134,7 +134,8 @@ std::string Explain(const Scenario& scenario, const Variant& variant, const RunR
 
   std::string text = "\n" + Headline(scenario, variant, record, judgement, style);
   if (!steps.empty()) {
-    text += "\nWhat happened, from the first gate on\n";
+    text += record.arrivals.empty() ? "\nWhat happened last: no CPU came to a gate\n"
+                                    : "\nWhat happened, from the first gate on\n";
     text += RenderSteps(steps, scenario.script.cpus, places, style);
   }
   if (record.ending.kind != Ending::Kind::kPowerOff) {

@@ -21,7 +21,8 @@ struct Step {
   uint64_t rip = 0;  // 0: not known
 };
 
-// In order of time, from the first gate on: gates, holds that ended, IPIs, deliveries, EOIs.
+// In order of time: gates, holds that ended, IPIs, deliveries, EOIs; from the first gate on, or
+// where no CPU came to one, the last.
 std::vector<Step> StepsOf(const Variant& variant, const RunRecord& record);
 
 }  // namespace muster::vmm

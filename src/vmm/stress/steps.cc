@@ -13,7 +13,9 @@ using vcpu::EventKind;
 std::string Describe(const Event& event) {
   switch (event.kind) {
     case EventKind::kPost:
+      if ((event.a & vcpu::kPostedExtInt) != 0) return fmt::format("ExtINT to {}", event.b);
       return fmt::format("IPI {:02x} to {}", event.a & 0xff, event.b);
+    case EventKind::kExtInt:
     case EventKind::kInject:
       return fmt::format("takes {:02x}", event.a);
     case EventKind::kNmi:
@@ -56,7 +58,6 @@ void AddEvents(const std::vector<Event>& events, uint64_t from_ns, std::vector<S
 
 std::vector<Step> StepsOf(const Variant& variant, const RunRecord& record) {
   std::vector<Step> steps;
-  if (record.arrivals.empty()) return steps;
   for (const Arrival& arrival : record.arrivals) {
     // The OUT is done: RIP is past it.
     steps.push_back({arrival.ns, arrival.visit.cpu,
@@ -69,11 +70,14 @@ std::vector<Step> StepsOf(const Variant& variant, const RunRecord& record) {
     steps.push_back(
         {end.ns, variant.holds[i].at.cpu, forced ? "let go: nobody can move" : "let go", 0});
   }
-  for (const std::vector<Event>& events : record.events) {
-    AddEvents(events, record.arrivals.front().ns, steps);
-  }
+  const uint64_t from_ns = record.arrivals.empty() ? 0 : record.arrivals.front().ns;
+  for (const std::vector<Event>& events : record.events) AddEvents(events, from_ns, steps);
   std::stable_sort(steps.begin(), steps.end(),
                    [](const Step& a, const Step& b) { return a.ns < b.ns; });
+  constexpr size_t kMostWithoutGates = 60;
+  if (record.arrivals.empty() && steps.size() > kMostWithoutGates) {
+    steps.erase(steps.begin(), steps.end() - kMostWithoutGates);
+  }
   return steps;
 }
 
