@@ -23,6 +23,9 @@ struct Identity {
   ApicMode mode = ApicMode::kXapic;
   /// SVR[8]. Fixed and lowest-priority messages are for enabled APICs only; the others are not.
   bool software_enabled = false;
+  /// What is wired to LINT0 has an effect: the entry is not masked, or the APIC is disabled and the
+  /// pin is INTR.
+  bool wired = false;
 
   bool operator==(const Identity&) const = default;
 };

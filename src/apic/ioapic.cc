@@ -66,12 +66,14 @@ IoApicEffects IoApic::Eoi(uint8_t vector) {
   return effects;
 }
 
-void IoApic::Unaccepted(uint8_t vector) {
-  for (Pin& pin : pins_) {
-    if (!pin.entry.Get<Rte::RemoteIrr>() || pin.sent_vector != vector) continue;
-    pin.entry.Set<Rte::RemoteIrr>(false);
-    ++counters_.unaccepted;
-  }
+void IoApic::Unaccepted(unsigned pin) {
+  if (pin >= pins() || !pins_[pin].entry.Get<Rte::RemoteIrr>()) return;
+  pins_[pin].entry.Set<Rte::RemoteIrr>(false);
+  ++counters_.unaccepted;
+}
+
+bool IoApic::AwaitsEoi(unsigned pin, uint8_t vector) const {
+  return pin < pins() && pins_[pin].entry.Get<Rte::RemoteIrr>() && pins_[pin].sent_vector == vector;
 }
 
 IoApicEffects IoApic::Retry() {

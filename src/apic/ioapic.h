@@ -49,7 +49,7 @@ struct IoApicEffects {
 struct IoApicCounters {
   uint64_t messages = 0;
   uint64_t lost_edges = 0;    ///< on masked pins
-  uint64_t unaccepted = 0;    ///< level messages that were discarded at their destination
+  uint64_t unaccepted = 0;    ///< level messages that nobody accepted
   uint64_t unsent = 0;        ///< interrupts of entries with a reserved delivery mode
   uint64_t odd_accesses = 0;  ///< stores that are no access to a register
 
@@ -79,14 +79,17 @@ class IoApic {
   /// A local APIC has ended a level-triggered vector: pins with that vector may interrupt again.
   IoApicEffects Eoi(uint8_t vector);
 
-  /// A level message with this vector was discarded where it arrived. Its pins are not waiting for
-  /// an EOI any more, but are not sent again either: whoever discards one would discard the next.
-  /// The next change of the line or the entry, EOI of the vector, or Retry() sends them.
-  void Unaccepted(uint8_t vector);
+  /// Nobody has accepted the level message that `pin` has sent. The pin is not waiting for an EOI
+  /// any more, but is not sent again either: whoever discards one would discard the next. The next
+  /// change of the line or the entry, EOI of the vector, Retry() or Evaluate() sends it.
+  void Unaccepted(unsigned pin);
+  /// Whether `pin` has sent a level message with this vector and waits for its EOI.
+  bool AwaitsEoi(unsigned pin, uint8_t vector) const;
   /// A local APIC was enabled, and may accept now what it discarded: evaluates every pin.
   IoApicEffects Retry();
 
-  /// Sends for the pin if it is a level that waits. To be called after a RoutingChange.
+  /// Sends for the pin if it is a level that waits. To be called after a RoutingChange, and after
+  /// Unaccepted() where there is somebody else to send to.
   IoApicEffects Evaluate(unsigned pin);
 
   unsigned pins() const { return static_cast<unsigned>(pins_.size()); }

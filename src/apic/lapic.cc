@@ -53,7 +53,8 @@ Identity Lapic::identity() const {
           .ldr = mode() == ApicMode::kX2apic ? LogicalX2ApicId(config_.id) : ldr_,
           .model = static_cast<LogicalModel>(dfr_ >> 28),
           .mode = mode(),
-          .software_enabled = software_enabled()};
+          .software_enabled = software_enabled(),
+          .wired = !enabled() || !lvt(LapicReg::kLvtLint0).Get<Lvt::Mask>()};
 }
 
 std::optional<uint64_t> Lapic::MmioPage() const {

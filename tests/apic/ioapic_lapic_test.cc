@@ -42,7 +42,9 @@ class Board {
       if (cpus[cpu].lapic.Accept(message.vector, message.trigger_mode) ==
               Lapic::Accepted::kDiscarded &&
           message.trigger_mode == TriggerMode::kLevel) {
-        ioapic.ioapic.Unaccepted(message.vector);
+        for (unsigned pin = 0; pin < ioapic.ioapic.pins(); ++pin) {
+          if (ioapic.ioapic.AwaitsEoi(pin, message.vector)) ioapic.ioapic.Unaccepted(pin);
+        }
       }
     }
   }

@@ -1,7 +1,5 @@
 // An idle guest costs nothing: its CPUs make no exits, and no thread of the process wakes.
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "../vmm/process.h"
+#include "need_kvm.h"
 
 namespace {
 
@@ -42,11 +41,7 @@ std::string Report(Process& muster, const TemporaryFile& json, int number) {
 }
 
 void CheckCostsNothing(int cpus) {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) {
-    std::puts("skipped: /dev/kvm cannot be opened here");
-    std::fflush(stdout);
-    _exit(77);
-  }
+  muster::testing::NeedKvm();
   const TemporaryFile json;
   Process muster({MUSTER_BINARY, "run", MUSTER_IDLE_GUEST, "--cpus", std::to_string(cpus), "--json",
                   json.path()});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <muster/vmm/machine/pc_devices.h>
+#include <muster/vmm/serial/fd_peer.h>
 
 #include "fuzz_input.h"
 
@@ -10,8 +11,16 @@ namespace muster::vmm {
 namespace {
 
 // Ports at and around which there are devices.
-constexpr std::array<uint16_t, 12> kPorts = {0x60,  0x70,  0x90,  0xe0,  0xf4,   0x3d4,
-                                             0x3f8, 0x510, 0x604, 0xcf9, 0x2000, 0x8900};
+constexpr std::array<uint16_t, 16> kPorts = {0x20,  0x40,  0x60,   0x70,  0x90,  0xa0,
+                                             0xe0,  0xf4,  0x3d4,  0x3f8, 0x4d0, 0x510,
+                                             0x600, 0xcf9, 0x2000, 0x8900};
+
+// A clock that goes by leaps.
+struct Timer : DeviceTimer {
+  uint64_t NowNs() override { return now; }
+  void Arm(uint64_t deadline_ns) override { deadline = deadline_ns; }
+  uint64_t now = 0, deadline = kNever;
+};
 
 struct Board : RunControl, IrqSink {
   void End(Ending ending) override { ExitStatusOf(ending); }
@@ -37,7 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
-  PcDevices devices(board, board, /*input_fd=*/-1, nowhere, *memory, 4);
+  FdPeer serial(/*input_fd=*/-1, nowhere);
+  Timer timers[PcDevices::kTimers];
+  PcDevices devices(board, board, {timers[0], timers[1]}, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
   while (!input.empty()) {
@@ -51,6 +62,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       const uint64_t value = devices.ports().Read(port, width);
       if (value >> (8 * width) != 0) muster::testing::Require("a read wider than was asked for");
+    }
+    // Time passes, or the processor acknowledges.
+    const uint64_t passed = what >= 0xe0 && what < 0xe8 ? input.Take<uint32_t>() : 0;
+    for (int i = 0; i < PcDevices::kTimers; ++i) {
+      Timer& timer = timers[i];
+      timer.now += passed;
+      if (timer.now < timer.deadline) continue;
+      timer.deadline = DeviceTimer::kNever;
+      devices.TimerExpired(i);
+      if (timer.deadline <= timer.now) muster::testing::Require("a deadline that has passed");
+    }
+    if (what >= 0xe8 && what < 0xf0 && devices.pics().Asserted()) {
+      devices.pics().Acknowledge();
     }
     // Bytes arrive on the serial line.
     if (what >= 0xf0) {

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         effects = ioapic.Eoi(input.Take<uint8_t>());
         break;
       case 6:
-        ioapic.Unaccepted(input.Take<uint8_t>());
+        ioapic.Unaccepted(input.Take<uint8_t>() % 32);
         break;
       case 7:
         effects = ioapic.Retry();

@@ -22,7 +22,7 @@ using rendezvous::CpuSet;
 struct Recorder : MessageSink {
   std::map<int, int> posts;  // cpu: how many
   int last_vector = 0;
-  CpuSet nmis, smis, inits, startups, taken;
+  CpuSet nmis, smis, extints, inits, startups, taken;
   int init_source = -2;
 
   void Post(const Origin&, int cpu, uint8_t vector, apic::TriggerMode) override {
@@ -31,6 +31,7 @@ struct Recorder : MessageSink {
   }
   void PostNmi(const Origin&, int cpu) override { nmis.Add(cpu); }
   void PostSmi(int cpu) override { smis.Add(cpu); }
+  void PostExtInt(const Origin&, int cpu) override { extints.Add(cpu); }
   absl::Status Init(const Origin& origin, const CpuSet& targets) override {
     init_source = origin.cpu;
     inits |= targets;
@@ -223,6 +224,9 @@ struct Pins : Bus {
     Store(apic::kIoWin, low);
   }
   void Assert() { REQUIRE(fabric.ioapic().SetLine(kOutside, kPin, true).ok()); }
+  bool RemoteIrr() const {
+    return fabric.ioapic().Snapshot().entry(kPin).Get<apic::Rte::RemoteIrr>();
+  }
   void Enable(int cpu, bool enabled) {
     Identity identity = fabric.table().identity(cpu);
     identity.software_enabled = enabled;
@@ -253,16 +257,67 @@ TEST_CASE("a lowest-priority level waits for the first APIC that is enabled") {
   CHECK(pins.sink.posts == std::map<int, int>{{1, 1}});
 }
 
-TEST_CASE("a level that an INIT wiped out of a mailbox goes to another who takes it") {
-  Pins pins(2);
-  pins.Route(kLevelLowest | 0x800, 3);
+TEST_CASE(
+    "a lowest-priority level goes to another, once, when its CPU is disabled and discards it") {
+  Pins pins(3);
+  pins.Route(kLevelLowest | 0x800, 7);
+  pins.Assert();
+  CpuSet asked;
+  for (int discards = 0; discards < 3; ++discards) {
+    const int last = (pins.sink.posted() - asked).First();
+    REQUIRE(last < 3);
+    asked.Add(last);
+    pins.Enable(last, false);
+    pins.fabric.ioapic().Discarded(last, 0x50);
+    CHECK(pins.sink.posted().Count() == std::min(discards + 2, 3));
+  }
+  // Nobody is left, and it waits for whoever is enabled first.
+  CHECK(pins.sink.posts == std::map<int, int>{{0, 1}, {1, 1}, {2, 1}});
+  pins.Enable(1, true);
+  REQUIRE(pins.fabric.ioapic().Retry(1).ok());
+  CHECK(pins.sink.posts[1] == 2);
+}
+
+TEST_CASE("a lowest-priority level with an illegal vector goes to one CPU once") {
+  const int cpus = GENERATE(1, 2);
+  Pins pins(cpus);
+  pins.Route((kLevelLowest & ~0xffu) | 0x05, 0xff);
   pins.Assert();
   const int first = pins.sink.posted().First();
-  pins.Enable(first, false);
-  pins.fabric.ioapic().Unaccepted(0x50);  // as AcceptInit does
-  pins.Send(1 - first,
-            {.destination = static_cast<uint32_t>(first), .delivery_mode = DeliveryMode::kInit});
-  CHECK(pins.sink.posts[1 - first] == 1);
+  // Its APIC is enabled, and discards it all the same.
+  pins.fabric.ioapic().Discarded(first, 0x05);
+  CHECK(pins.sink.posts == std::map<int, int>{{first, 1}});
+  CHECK_FALSE(pins.RemoteIrr());
+  // Mended while one is on its way, which the first of the stores has sent.
+  pins.Route(kLevelLowest, 0xff);
+  for (int cpu = 0; cpu < cpus; ++cpu) pins.fabric.ioapic().Discarded(cpu, 0x05);
+  CHECK(pins.sink.last_vector == 0x50);
+}
+
+TEST_CASE("a fixed level that one of several discards waits for the EOI of the others") {
+  Pins pins(2);
+  pins.Route(kLevelFixed | 0x800, 3);
+  pins.Assert();
+  CHECK(pins.sink.posts == std::map<int, int>{{0, 1}, {1, 1}});
+  pins.fabric.ioapic().Discarded(0, 0x50);
+  CHECK(pins.RemoteIrr());
+  REQUIRE(pins.fabric.ioapic().Retry(0).ok());
+  CHECK(pins.sink.posts[1] == 1);  // not a second time
+  pins.fabric.ioapic().Discarded(1, 0x50);
+  CHECK_FALSE(pins.RemoteIrr());
+  CHECK(pins.sink.posts[0] == 1);  // who discards one would discard the next
+}
+
+TEST_CASE("what a CPU discards is no news of a pin that has sent to another, or something else") {
+  Pins pins(3);
+  pins.Route(kLevelFixed, 1);
+  pins.Assert();
+  pins.fabric.ioapic().Discarded(2, 0x50);
+  CHECK(pins.RemoteIrr());
+  pins.fabric.ioapic().Discarded(1, 0x51);
+  CHECK(pins.RemoteIrr());
+  pins.fabric.ioapic().Discarded(1, 0x50);
+  CHECK_FALSE(pins.RemoteIrr());
 }
 
 TEST_CASE("a shorthand does not reach an APIC that is disabled in hardware") {

@@ -30,11 +30,13 @@ muster_snippets:
     movl $\high, %edx
     wrmsr
 .endm
+#define ID 0x802
 #define SVR 0x80f
 #define EOI 0x80b
 #define TPR 0x808
 #define ICR 0x830
 #define LVT_TIMER 0x832
+#define LVT_LINT0 0x835
 #define INITIAL_COUNT 0x838
 #define DIVIDE 0x83e
 #define SELF_IPI 0x83f
@@ -697,6 +699,27 @@ SNIPPET ap_enables_later
     jmp 1b
 END ap_enables_later
 
+// CPU 1 disables its APIC when the host sets a word; the others have a higher priority.
+SNIPPET ap_disables_when_told
+    ENABLE_APIC
+    movl $ID, %ecx
+    rdmsr
+    cmpl $1, %eax
+    je 2f
+    WRITE_MSR TPR, 0x30
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+2:  sti
+    SAY 0x20, 1
+3:  cmpb $0, 0x501
+    je 3b
+    WRITE_MSR SVR, 0xff
+4:  hlt
+    jmp 4b
+END ap_disables_when_told
+
 SNIPPET handler_40
     pushl %eax
     pushl %ecx
@@ -822,6 +845,108 @@ SNIPPET apic_over_ram
     SAY 0x10, 1
     STOP
 END apic_over_ram
+
+// ---- ExtINT ----
+
+SNIPPET extint_handler_40
+    SAY 0x30, 0x40
+    iretw
+END extint_handler_40
+SNIPPET extint_handler_41
+    SAY 0x30, 0x41
+    iretw
+END extint_handler_41
+
+SNIPPET extint_above_priority
+    WRITE_MSR TPR, 0xff
+    sti
+    SAY 0x10, 1
+1:  jmp 1b
+END extint_above_priority
+
+SNIPPET extint_in_hlt
+    sti
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END extint_in_hlt
+
+// Interrupts stay off until the host lets the IN give something.
+SNIPPET extint_interrupts_off
+    SAY 0x10, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    sti
+    nop
+    nop
+    SAY 0x10, 2
+1:  hlt
+    jmp 1b
+END extint_interrupts_off
+
+// LINT0 is masked and, when the host says so, not any more.
+SNIPPET extint_unmasks
+    WRITE_MSR LVT_LINT0, 0x10700
+    sti
+    SAY 0x10, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    WRITE_MSR LVT_LINT0, 0x700
+1:  hlt
+    jmp 1b
+END extint_unmasks
+
+SNIPPET extint_masks_and_unmasks
+    sti
+    SAY 0x10, 1
+1:  WRITE_MSR LVT_LINT0, 0x10700
+    WRITE_MSR LVT_LINT0, 0x700
+    jmp 1b
+END extint_masks_and_unmasks
+SNIPPET extint_quiet_handler
+    lock incl 0x600
+    iretw
+END extint_quiet_handler
+
+SNIPPET lint0_fixed
+    WRITE_MSR LVT_LINT0, 0x41
+    sti
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END lint0_fixed
+
+SNIPPET extint_apic_off
+    sti
+    WRITE_MSR 0x1b, 0
+    SAY 0x10, 1
+1:  hlt
+    jmp 1b
+END extint_apic_off
+
+// An AP that leaves its APIC software-disabled.
+SNIPPET ap_stays_disabled
+    sti
+    SAY 0x20, 1
+1:  hlt
+    jmp 1b
+END ap_stays_disabled
+
+// An AP with interrupts off until the host lets the IN give something.
+SNIPPET ap_interrupts_off
+    ENABLE_APIC
+    SAY 0x20, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    sti
+    nop
+    SAY 0x20, 2
+1:  hlt
+    jmp 1b
+END ap_interrupts_off
 
     .section .data.rel.ro, "aw"
     .global muster_snippets_end

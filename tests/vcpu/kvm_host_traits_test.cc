@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/kvm/probe_in.h>
 
 #include "kvm_fixture.h"
 

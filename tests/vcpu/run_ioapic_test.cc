@@ -131,6 +131,20 @@ TEST_CASE("level mail that a disabled APIC discards does not wedge the pin", "[e
   board.Line(false);
 }
 
+TEST_CASE("a lowest-priority level goes to another where its CPU is disabled as it comes") {
+  Board board(3, MUSTER_SNIPPET(ap_disables_when_told));
+  constexpr uint32_t kLowest = 1u << 8, kLogical = 1u << 11;
+  board.WriteRegister(0x10 + 2 * kPin + 1, 0x06u << 24);  // CPUs 1 and 2
+  board.WriteRegister(0x10 + 2 * kPin, 0x40 | kLowest | kLogical | kLevel);
+  // When CPU 1 has taken in its mail, and the store that disables its APIC has not been done.
+  board.t.AtNextLookAtTheTime(1, [&] { (void)board.t.vm().SetLine(kPin, true); });
+  board.t.ram()[0x501] = 1;
+  board.t.AwaitWrites(0x30, 1);
+  CHECK(board.t.Writes(0x30)[0] == TestVm::Write{2, 0x30, 0x40});
+  CHECK(board.t.Look(1).counters.mail_discarded == 1);
+  board.Line(false);
+}
+
 TEST_CASE("entries rewritten under fire lose no edge and stop nobody") {
   Board board(4, MUSTER_SNIPPET(ap_takes_interrupts));
   // One edge for each route, taken before the next route: 120 are 120.

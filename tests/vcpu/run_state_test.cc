@@ -39,8 +39,9 @@ TEST_CASE("only a running processor halts, only a halted one wakes") {
   CHECK(Column(RunEvent::kWake) == Row{"-", "-", "running", "-"});
 }
 
-TEST_CASE("offline is for good") {
+TEST_CASE("offline is for good, but for a vCPU that is added again") {
   CHECK(Column(RunEvent::kOffline) == Row{"offline", "offline", "offline", "offline"});
+  CHECK(Column(RunEvent::kAdded) == Row{"-", "-", "-", "wait-for-SIPI"});
 }
 
 }  // namespace

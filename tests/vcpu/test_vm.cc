@@ -58,7 +58,16 @@ TestClock::~TestClock() {
   thread_.join();
 }
 
+void TestClock::AtNextLook(std::thread::id thread, std::function<void()> function) {
+  at_next_look_ = std::move(function);
+  looks_next_ = thread;
+}
+
 uint64_t TestClock::NowNs() {
+  if (std::thread::id thread = std::this_thread::get_id();
+      looks_next_.compare_exchange_strong(thread, std::thread::id())) {
+    at_next_look_();
+  }
   if (const uint64_t held_at = held_at_; held_at != kNever) return held_at;
   return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) -
          behind_;

@@ -32,6 +32,8 @@ class TestClock : public Clock {
   void Continue() override;
   // Expiries go to `vm` from here on; null: nowhere.
   void Attach(Vm* vm);
+  // Calls `function`, once, when that thread next looks at the time.
+  void AtNextLook(std::thread::id thread, std::function<void()> function);
 
  private:
   void Loop();
@@ -42,6 +44,8 @@ class TestClock : public Clock {
   Vm* vm_ = nullptr;
   bool ending_ = false;
   std::atomic<uint64_t> held_at_{kNever}, behind_{0};
+  std::function<void()> at_next_look_;
+  std::atomic<std::thread::id> looks_next_{};
   std::thread thread_;
 };
 
@@ -71,6 +75,11 @@ class TestVm {
   Vm& vm() { return *vm_; }
   uint8_t* ram() { return ram_; }
   uint64_t ClockNs() { return clock_.NowNs(); }
+  // Calls `function`, once, when the vCPU's thread next looks at the time: between the drain of its
+  // mail and what a store to its APIC does, for one. While it executes the guest.
+  void AtNextLookAtTheTime(int cpu, std::function<void()> function) {
+    clock_.AtNextLook(threads_[static_cast<size_t>(cpu)].get_id(), std::move(function));
+  }
   // A 32-bit word of guest memory that the guest writes while this reads.
   uint32_t Word(uint64_t gpa) const;
 

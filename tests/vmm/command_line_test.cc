@@ -36,9 +36,27 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "muster: --timeout: '5' has no unit that is known; write a number and ms, s or m, like "
        "500ms, 10s or 2m; see muster --help\n"},
       {{"run", "./x", "--json", "-"},
-       "muster: --json: -: stdout is the guest's serial line; name a file; see muster --help\n"},
+       "muster: --json -: stdout is the guest's serial line; name a file, or connect that line to "
+       "something else, as by --serial none; see muster --help\n"},
+      {{"run", "./x", "--json", "-", "--serial", "console"},
+       "muster: --json -: stdout is the guest's serial line; name a file, or connect that line to "
+       "something else, as by --serial none; see muster --help\n"},
+      {{"run", "./x", "--serial", ""},
+       "muster: --serial: names nothing; there are stdio, console, pty, unix:PATH, none, or a "
+       "file; see muster --help\n"},
+      {{"run", "./x", "--serial", "-"},
+       "muster: --serial: -: stdout is stdio, which is the default; see muster --help\n"},
+      {{"run", "./x", "--serial", "--stats"},
+       "muster: --serial: what it names is missing before --stats; for a file of that name, "
+       "./--stats; see muster --help\n"},
+      {{"run", "./x", "--serial", "unix:"},
+       "muster: --serial: unix: needs a path after it, like unix:/tmp/guest.sock; see muster "
+       "--help\n"},
+      {{"run", "./x", "--serial", "tcp:1234"},
+       "muster: --serial: there is no tcp:, only unix:PATH; for a file of that name, ./tcp:1234; "
+       "see muster --help\n"},
       {{"run", "./x", "--trace", "-"},
-       "muster: --trace: -: stdout is the guest's serial line; name a file; see muster --help\n"},
+       "muster: --trace: -: this can't go to stdout; name a file; see muster --help\n"},
       {{"run", "./x", "--json", "--stats"},
        "muster: --json: a file's name is missing before --stats; for a file of that name, "
        "./--stats; see muster --help\n"},
@@ -76,7 +94,7 @@ TEST_CASE("help and version go to stdout and exit with 0") {
   CHECK(help.status == 0);
   CHECK(help.err.empty());
   for (const char* part : {"--cpus", "--memory", "--cmdline", "--initrd", "--timeout", "--json",
-                           "--stats", "Examples:"}) {
+                           "--serial", "--stats", "Examples:"}) {
     CHECK(Has(help.out, part));
   }
   CHECK(Muster({"--help"}).status == 0);
@@ -130,6 +148,21 @@ TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be wri
   const Process::Result result = Muster({"run", image.path(), "--json", "/nonexistent/x"});
   CHECK(result.status == 2);
   CHECK(result.err == "muster: --json /nonexistent/x: No such file or directory\n");
+}
+
+TEST_CASE("a serial line that can't be had exits with 2 and says why") {
+  const TemporaryFile image(testing::GoodImage().Build());
+  for (const auto& [where, why] : std::vector<std::pair<std::string, std::string>>{
+           {"/nonexistent/x", "/nonexistent/x: No such file or directory"},
+           {"/tmp", "/tmp: Is a directory"},
+           {"unix:/nonexistent/x", "unix:/nonexistent/x: No such file or directory"},
+           {"unix:" + image.path(),
+            "unix:" + image.path() + ": is there already, and is no socket"},
+       }) {
+    const Process::Result result = Muster({"run", image.path(), "--serial", where});
+    CHECK(result.status == 2);
+    CHECK(result.err == "muster: --serial " + why + "\n");
+  }
 }
 
 TEST_CASE("one file for both --json and --trace, by whatever names, is refused") {

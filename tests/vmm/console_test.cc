@@ -10,8 +10,8 @@
 #include <muster/vmm/device/debug_console.h>
 #include <muster/vmm/device/idle_flusher.h>
 #include <muster/vmm/device/line_buffer.h>
-#include <muster/vmm/device/output_fd.h>
 #include <muster/vmm/device/uart.h>
+#include <muster/vmm/serial/output_fd.h>
 
 namespace muster::vmm {
 namespace {

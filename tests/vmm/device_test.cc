@@ -9,10 +9,15 @@
 #include <muster/vmm/device/debug_console.h>
 #include <muster/vmm/device/debug_exit.h>
 #include <muster/vmm/device/fw_cfg.h>
+#include <muster/vmm/device/i8042.h>
+#include <muster/vmm/device/pci_config.h>
+#include <muster/vmm/device/pm1_event.h>
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
 #include <muster/vmm/device/test_device.h>
+
+#include "fake_timer.h"
 
 namespace muster::vmm {
 namespace {
@@ -31,6 +36,10 @@ class FirstEnding : public RunControl {
   std::optional<Ending> ending_;
 };
 
+struct NoLines : IrqSink {
+  void SetLine(unsigned, bool) override {}
+};
+
 // Remembers accesses as "r1@0 w2@1=ff00".
 class Recorder : public PortDevice {
  public:
@@ -44,6 +53,18 @@ class Recorder : public PortDevice {
   }
   std::string log;
 };
+
+TEST_CASE("the PM1 event block has no event, and keeps which are enabled") {
+  Pm1Event events;
+  PortBus bus;
+  bus.Attach(Pm1Event::kPort, Pm1Event::kPorts, PortBus::Width::kBytes, events);
+  bus.Write(0x600, 2, 0xffff);
+  CHECK(bus.Read(0x600, 2) == 0);
+  bus.Write(0x602, 2, 0x0520);
+  CHECK(bus.Read(0x602, 2) == 0x0520);
+  CHECK(bus.Read(0x600, 4) == 0x05200000);
+  CHECK(bus.unknown().Rows().empty());
+}
 
 TEST_CASE("a port that nobody serves reads all ones, drops writes and is counted") {
   PortBus bus;
@@ -110,16 +131,27 @@ TEST_CASE("only SLP_EN with sleep type 0 powers off") {
   FirstEnding upper;
   PowerOff(upper).Write(1, 1, 0x20);
   CHECK(upper.Word() == "power-off");
+  FirstEnding by_table;
+  PowerOff(by_table).Write(0, 2, AcpiMachine::kSoftOffType << 10);
+  CHECK(by_table.Word() == "none");
+  PowerOff(by_table).Write(0, 2, AcpiMachine::kSoftOffType << 10 | 0x2001);
+  CHECK(by_table.Word() == "power-off");
 }
 
 TEST_CASE("each reset port resets the processors on its own value alone") {
   FirstEnding keyboard;
-  KeyboardReset port64(keyboard);
+  NoLines no_lines;
+  I8042 i8042(keyboard, no_lines);
+  PortDevice& port64 = i8042.command();
   port64.Write(0, 1, 0xd1);
+  i8042.data().Write(0, 1, 0xdf);
   CHECK(keyboard.soft_resets == 0);
   CHECK((port64.Read(0, 1) & 2) == 0);
   port64.Write(0, 1, 0xfe);
   CHECK(keyboard.soft_resets == 1);
+  port64.Write(0, 1, 0xd1);
+  i8042.data().Write(0, 1, 0xde);
+  CHECK(keyboard.soft_resets == 2);
 
   FirstEnding system;
   SystemControlA port92(system);
@@ -170,7 +202,7 @@ TEST_CASE("the CRT controller gives back what was written, register by register"
   CHECK(crtc.Read(1, 1) == 0x12);
 }
 
-TEST_CASE("the test device sets the line of each port, that of the timer on pin 2") {
+TEST_CASE("the test device sets the line of each port") {
   struct Lines : IrqSink {
     void SetLine(unsigned line, bool asserted) override {
       log += std::to_string(line) + (asserted ? "+ " : "- ");
@@ -182,7 +214,7 @@ TEST_CASE("the test device sets the line of each port, that of the timer on pin 
   device.Write(9, 1, 0);
   device.Write(23, 1, 0xff);
   device.Write(0, 1, 1);
-  CHECK(lines.log == "9+ 9- 23+ 2+ ");
+  CHECK(lines.log == "9+ 9- 23+ 0+ ");
 }
 
 TEST_CASE("the test device's bytes give back what was written, in any width") {
@@ -196,6 +228,130 @@ TEST_CASE("the test device's bytes give back what was written, in any width") {
   CHECK(bus.Read(0xe0, 4) == 0xabcd5678);
 }
 
+// The keyboard controller with its line.
+struct Keyboard : IrqSink {
+  void SetLine(unsigned number, bool asserted) override {
+    CHECK(number == 1);
+    line += asserted ? "+" : "-";
+  }
+  // What it has to say; -1 where it says nothing.
+  int Next() {
+    if ((i8042.command().Read(0, 1) & 1) == 0) return -1;
+    return static_cast<int>(i8042.data().Read(0, 1));
+  }
+  std::vector<int> All() {
+    std::vector<int> all;
+    for (int next = Next(); next >= 0; next = Next()) all.push_back(next);
+    return all;
+  }
+  void Command(uint8_t value) { i8042.command().Write(0, 1, value); }
+  void Data(uint8_t value) { i8042.data().Write(0, 1, value); }
+
+  std::string line;
+  FirstEnding control;
+  I8042 i8042{control, *this};
+};
+
+TEST_CASE("the keyboard controller answers at once all that a kernel's probe waits for") {
+  Keyboard keyboard;
+  CHECK(keyboard.Next() == -1);
+  CHECK((keyboard.i8042.command().Read(0, 1) & 2) == 0);  // it takes commands
+  keyboard.Command(0xaa);
+  CHECK(keyboard.Next() == 0x55);
+  keyboard.Command(0x20);
+  CHECK(keyboard.Next() == 0x74);
+  keyboard.Command(0x60);
+  keyboard.Data(0x30);
+  keyboard.Command(0xae);
+  keyboard.Command(0x20);
+  CHECK(keyboard.Next() == 0x20);
+  keyboard.Command(0xab);
+  CHECK(keyboard.Next() == 0);
+  keyboard.Command(0xd0);
+  CHECK((keyboard.Next() & 3) == 3);  // no reset, A20
+  CHECK(keyboard.All().empty());
+}
+
+TEST_CASE("the keyboard controller's second port is found missing without a wait") {
+  Keyboard keyboard;
+  keyboard.Command(0xd3);
+  keyboard.Data(0x5a);
+  CHECK((keyboard.i8042.command().Read(0, 1) & 0x21) == 0x01);  // not of the second port
+  CHECK(keyboard.Next() == 0x5a);
+  keyboard.Command(0xa9);
+  CHECK(keyboard.Next() == 1);
+  keyboard.Command(0xd4);
+  keyboard.Data(0xf2);
+  CHECK(keyboard.Next() == -1);
+}
+
+TEST_CASE("the keyboard acknowledges, names itself and passes its test") {
+  using Bytes = std::vector<int>;
+  Keyboard keyboard;
+  keyboard.Data(0xff);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xaa});
+  keyboard.Data(0xf2);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xab, 0x83});
+  keyboard.Data(0xed);
+  keyboard.Data(0xf2);  // its parameter
+  CHECK(keyboard.All() == Bytes{0xfa, 0xfa});
+  keyboard.Data(0xf0);
+  keyboard.Data(0);
+  CHECK(keyboard.All() == Bytes{0xfa, 0xfa, 2});
+  keyboard.Data(0xee);
+  CHECK(keyboard.All() == Bytes{0xee});
+}
+
+TEST_CASE("each byte of the keyboard's is an edge of IRQ 1 where that is enabled") {
+  Keyboard keyboard;
+  keyboard.Data(0xf4);
+  CHECK(keyboard.line == "");
+  keyboard.All();
+  keyboard.Command(0x60);
+  keyboard.Data(0x45);
+  keyboard.Data(0xf2);
+  CHECK(keyboard.line == "+");
+  keyboard.Next();
+  CHECK(keyboard.line == "+-+");
+  keyboard.All();
+  CHECK(keyboard.line == "+-+-+-");
+}
+
+TEST_CASE("a guest that does not read what the keyboard says cannot make it grow") {
+  Keyboard keyboard;
+  for (int i = 0; i < 1'000; ++i) keyboard.Data(0xf2);
+  CHECK(keyboard.All().size() == 16);
+  keyboard.Data(0xee);
+  CHECK(keyboard.Next() == 0xee);
+  keyboard.Data(0xee);
+  keyboard.i8042.AsFirmwareLeaves();
+  CHECK(keyboard.Next() == -1);
+}
+
+TEST_CASE("PCI configuration is there, its bus is empty, and port 0xcf9 stays a byte of its own") {
+  PortBus bus;
+  PciConfig pci;
+  FirstEnding ending;
+  ResetControl reset(ending);
+  bus.Attach(ResetControl::kPort, 1, PortBus::Width::kBytes, reset);
+  bus.Attach(PciConfig::kAddress, 1, PortBus::Width::kNative, pci.address());
+  bus.Attach(PciConfig::kUnused, PciConfig::kUnusedPorts, PortBus::Width::kBytes, pci.nothing());
+  bus.Attach(PciConfig::kData, PciConfig::kDataPorts, PortBus::Width::kNative, pci.nothing());
+  bus.Write(0xcfb, 1, 1);
+  bus.Write(0xcf8, 4, 0x80000606);
+  CHECK(ending.Word() == "none");  // though its second byte says reset
+  CHECK(bus.Read(0xcf8, 4) == 0x80000604);
+  bus.Write(0xcf8, 1, 0);
+  CHECK(bus.Read(0xcf8, 4) == 0x80000604);
+  CHECK(bus.Read(0xcfc, 4) == 0xffffffff);
+  CHECK(bus.Read(0xcfe, 2) == 0xffff);
+  bus.Write(0xcfc, 4, 0);
+  CHECK(bus.Read(0xcfc, 1) == 0xff);
+  CHECK(bus.unknown().Rows().empty());
+  bus.Write(0xcf9, 1, 6);
+  CHECK(ending.Word() == "reset");
+}
+
 uint32_t ReadCmos(Cmos& cmos, uint8_t index) {
   cmos.Write(0, 1, index);
   return cmos.Read(1, 1);
@@ -203,7 +359,10 @@ uint32_t ReadCmos(Cmos& cmos, uint8_t index) {
 
 TEST_CASE("CMOS tells the RAM, and keeps the shutdown status") {
   constexpr uint64_t kMib = uint64_t{1} << 20;
-  Cmos cmos(3072 * kMib, 5120 * kMib);
+  NoLines no_lines;
+  FakeTimer timer;
+  Rtc clock(no_lines, timer);
+  Cmos cmos(clock, 3072 * kMib, 5120 * kMib);
   const auto word = [&cmos](uint8_t index) {
     return ReadCmos(cmos, index) | ReadCmos(cmos, static_cast<uint8_t>(index + 1)) << 8;
   };
@@ -216,16 +375,6 @@ TEST_CASE("CMOS tells the RAM, and keeps the shutdown status") {
   cmos.Write(0, 1, 0x8f);  // with NMIs masked
   cmos.Write(1, 1, 0x0a);
   CHECK(ReadCmos(cmos, 0x0f) == 0x0a);
-}
-
-TEST_CASE("the clock is the host's in UTC, in BCD, with no update in progress") {
-  Cmos cmos(1 << 20, 0, [] { return std::time_t{951867309}; });  // Tue Feb 29 2000 23:35:09
-  const int expected[][2] = {{0, 0x09}, {2, 0x35}, {4, 0x23},    {6, 3},   {7, 0x29},
-                             {8, 0x02}, {9, 0x00}, {0x32, 0x20}, {0xb, 2}, {0xd, 0x80}};
-  for (const auto& [index, value] : expected) {
-    CHECK(ReadCmos(cmos, static_cast<uint8_t>(index)) == static_cast<uint32_t>(value));
-  }
-  CHECK((ReadCmos(cmos, 0xa) & 0x80) == 0);
 }
 
 std::vector<uint8_t> ReadKey(FwCfg& device, uint16_t key, int count) {

@@ -1,10 +1,10 @@
-#include <cstdio>
 #include <string>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include <muster/vmm/report/diagnosis.h>
+
+#include "need_kvm.h"
 
 namespace muster::vmm {
 namespace {
@@ -17,11 +17,7 @@ const Finding* Find(const Diagnosis& diagnosis, const std::string& id) {
 }
 
 TEST_CASE("doctor: on a usable KVM each capability and trait is named", "[kvm]") {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) {
-    std::puts("skipped: /dev/kvm cannot be used here");
-    std::fflush(stdout);
-    _exit(77);
-  }
+  muster::testing::NeedKvm();
   const Diagnosis diagnosis = DiagnoseHost("/dev/kvm");
   CHECK(diagnosis.CanRun());
   for (const char* id : {"KVM_CAP_SYNC_REGS", "KVM_CAP_X86_MSR_FILTER", "execution",

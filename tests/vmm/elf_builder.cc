@@ -45,7 +45,7 @@ std::vector<uint8_t> BuildAs(const ElfBuilder& builder) {
   for (size_t i = 0; i < builder.segments.size(); ++i) {
     const ElfBuilder::Segment& segment = builder.segments[i];
     typename Elf::Program program{};
-    program.p_type = PT_LOAD;
+    program.p_type = segment.type;
     program.p_offset = static_cast<Word>(file.size());
     program.p_paddr = static_cast<Word>(segment.address);
     program.p_vaddr =

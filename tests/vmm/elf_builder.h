@@ -13,6 +13,7 @@ struct ElfBuilder {
     std::vector<uint8_t> bytes;
     uint64_t memory_size = 0;      // 0: as many as bytes
     uint64_t virtual_address = 0;  // 0: the same as address
+    uint32_t type = 1;             // PT_LOAD; 4: PT_NOTE
   };
   struct Symbol {
     std::string name;

@@ -8,6 +8,7 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_rom.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/load/smbios.h>
 
 namespace muster::vmm {
 namespace {
@@ -92,6 +93,40 @@ TEST_CASE("MP tables have ExtINT on LINT0 and NMI on LINT1 of every CPU") {
     local.insert({entry[1], entry[6], entry[7]});
   }
   CHECK(local == std::set<std::vector<int>>{{3, 0xff, 0}, {1, 0xff, 1}});
+}
+
+TEST_CASE("SMBIOS says who made the firmware, with a date that kernels take for a new machine's") {
+  const std::vector<uint8_t> all = BuildSmbios(0xf8000);
+  CHECK(std::string(all.begin(), all.begin() + 5) == "_SM3_");
+  CHECK(Sum(all, 0, all[6]) == 0);
+  CHECK(all[16] == 32);  // F8020
+  CHECK(all[17] == 0x80);
+  // Each structure ends with two zeros, after its strings if it has any.
+  std::vector<int> types;
+  std::string date;
+  size_t at = 32;
+  while (at < all.size()) {
+    types.push_back(all[at]);
+    const size_t strings = at + all[at + 1];
+    at = strings;
+    while (all.at(at) != 0 || all.at(at + 1) != 0) ++at;
+    at += 2;
+    if (types.back() != 0) continue;
+    const std::string text(all.begin() + static_cast<ptrdiff_t>(strings),
+                           all.begin() + static_cast<ptrdiff_t>(at - 2));
+    date = text.substr(text.rfind('\0') + 1);
+  }
+  CHECK(types == std::vector<int>{0, 1, 127});
+  CHECK(at == all.size());
+  CHECK(date == "01/01/2026");
+}
+
+TEST_CASE("where a PC has its text screen a guest may write, and nothing stops it") {
+  GuestMemory memory = *GuestMemory::Create(uint64_t{1} << 20);
+  REQUIRE(WriteBiosArea(2, memory).ok());
+  CHECK(memory.At(0xa0000, 0x20000).ok());
+  REQUIRE(memory.WriteValue(0xb8000, uint16_t{0x0741}).ok());
+  CHECK(Peek<uint16_t>(memory, 0xb8000) == 0x0741);
 }
 
 TEST_CASE("the BIOS data area leads to the EBDA, COM1 and the end of the base memory") {

@@ -104,6 +104,17 @@ bool Process::WaitForCount(const std::string& text, int count) {
   return found();
 }
 
+std::string Process::WaitForLine(const std::string& beginning) {
+  for (;;) {
+    for (const std::string* output : {&result_.out, &result_.err}) {
+      const size_t at = output->find(beginning);
+      const size_t end = at == std::string::npos ? at : output->find('\n', at);
+      if (end != std::string::npos) return output->substr(at, end - at);
+    }
+    if (!ReadSome()) return "";
+  }
+}
+
 void Process::WaitUntilStdoutIsFull() {
   // How many bytes are full depends on how they were written: full is where no more come.
   for (int before = -1, waiting = 0; waiting == 0 || waiting != before;) {

@@ -33,6 +33,10 @@ class Process {
   // The same, until one of them holds it so many times.
   bool WaitForCount(const std::string& text, int count);
 
+  // Reads until stdout or stderr holds a whole line that begins so; the line without its end, ""
+  // where both end before.
+  std::string WaitForLine(const std::string& beginning);
+
   // Waits until the pipe that nobody reads takes no more.
   void WaitUntilStdoutIsFull();
 

@@ -1,12 +1,11 @@
 // Soft resets and interrupts of devices, by guests of a few instructions on KVM.
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "elf_builder.h"
+#include "need_kvm.h"
 #include "process.h"
 
 namespace muster::vmm {
@@ -19,10 +18,7 @@ using testing::TemporaryFile;
 using Code = std::vector<uint8_t>;
 
 Process::Result RunFlat(const char* address, const Code& code, const std::string& input = "") {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) {
-    std::puts("skipped: /dev/kvm cannot be opened here");
-    std::exit(77);
-  }
+  muster::testing::NeedKvm();
   const TemporaryFile file(code);
   const std::vector<std::string> command = {MUSTER_BINARY, "run",       file.path(), "--flat",
                                             address,       "--timeout", "60s"};
@@ -90,6 +86,19 @@ TEST_CASE("after a soft reset each of the shutdown codes leads through the vecto
     const Code first = Join({vector, Cmos(0x0f, code), Out(0x64, 0xfe), kHalt});
     CHECK(RunFlat("0x7c00", FirstTime(first, Exit(1))).status == 21);
   }
+}
+
+TEST_CASE("a jump to the reset vector starts the image again") {
+  const Code jump = {0xea, 0xf0, 0xff, 0x00, 0xf0};  // jmp 0xf000:0xfff0
+  CHECK(RunFlat("0x7c00", FirstTime(jump, Exit(14))).status == 29);
+}
+
+TEST_CASE("the port by which the boot ROM asks for the image answers nobody else") {
+  const Code ask = {0xba, 0x08, 0x05, 0xee, 0xed};  // mov dx, 0x508; out dx, al; in ax, dx
+  CHECK(RunFlat("0x7c00", FirstTime(Join({ask, Exit(15)}), Exit(1))).status == 31);
+  const Process::Result halted = RunFlat("0x7c00", Join({ask, kHalt}));
+  CHECK(halted.status == 10);
+  CHECK(halted.err.find("ports that nobody serves: 0x508 (1r 1w)") != std::string::npos);
 }
 
 TEST_CASE("another shutdown code starts the image again, and one holds for one reset") {

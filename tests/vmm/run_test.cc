@@ -1,26 +1,20 @@
 // `muster run` with guests of a few instructions, on KVM.
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "elf_builder.h"
+#include "need_kvm.h"
 #include "process.h"
 
 namespace muster::vmm {
 namespace {
 
+using muster::testing::NeedKvm;
 using testing::Process;
 using testing::TemporaryFile;
-
-void NeedKvm() {
-  if (access("/dev/kvm", R_OK | W_OK) == 0) return;
-  std::puts("skipped: /dev/kvm cannot be opened here");
-  std::exit(77);
-}
 
 std::vector<uint8_t> Image(const std::vector<uint8_t>& code) {
   testing::ElfBuilder image;

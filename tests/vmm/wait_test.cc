@@ -1,13 +1,12 @@
 // What `muster run` says of a meeting that lasts.
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "elf_builder.h"
+#include "need_kvm.h"
 #include "process.h"
 
 namespace muster::vmm {
@@ -16,10 +15,7 @@ namespace {
 using testing::Process;
 
 TEST_CASE("who waits for a CPU that is held up by a device is told, and what that CPU does") {
-  if (access("/dev/kvm", R_OK | W_OK) != 0) {
-    std::puts("skipped: /dev/kvm cannot be opened here");
-    std::exit(77);
-  }
+  muster::testing::NeedKvm();
   // Real mode. CPU 0 starts the other, and goes on sending it SIPIs, each of which is a meeting.
   std::vector<uint8_t> code = {
       0x66, 0xb9, 0x1b, 0,    0,    0, 0x0f, 0x32, 0x80, 0xcc, 0x04, 0x0f, 0x30,  // to x2APIC mode

@@ -32,28 +32,19 @@ absl::Status Fabric::SendIpi(int source, const Ipi& ipi) {
   const Origin origin = Origin::Ipi(source);
   switch (ipi.shorthand) {
     case Shorthand::kNone:
-      return SendAndRetry(origin, ipi.message, table_.Match(ipi.message));
+      return Route(origin, ipi.message, table_.Match(ipi.message));
     case Shorthand::kSelf:
-      return SendAndRetry(origin, ipi.message, CpuSet{source});
+      return Route(origin, ipi.message, CpuSet{source});
     case Shorthand::kAllIncludingSelf:
-      return SendAndRetry(origin, ipi.message, table_.Match(kEverybody));
+      return Route(origin, ipi.message, table_.Match(kEverybody));
     case Shorthand::kAllExcludingSelf:
-      return SendAndRetry(origin, ipi.message, table_.Match(kEverybody) - CpuSet{source});
+      return Route(origin, ipi.message, table_.Match(kEverybody) - CpuSet{source});
   }
   return absl::OkStatus();
 }
 
 absl::Status Fabric::SendMessage(int source, const Message& message) {
-  return SendAndRetry(Origin{.kind = Origin::Kind::kMsi, .cpu = source}, message,
-                      table_.Match(message));
-}
-
-absl::Status Fabric::SendAndRetry(const Origin& origin, const Message& message,
-                                  const CpuSet& addressed) {
-  const absl::Status status = Send(origin, message, Narrow(message, addressed));
-  if (!status.ok() || message.delivery_mode != DeliveryMode::kInit) return status;
-  // A level interrupt that the INIT wiped out of a mailbox may have others who would take it.
-  return ioapic_.Retry(origin.cpu);
+  return Route(Origin{.kind = Origin::Kind::kMsi, .cpu = source}, message, table_.Match(message));
 }
 
 CpuSet Fabric::Narrow(const Message& message, const CpuSet& addressed) {
@@ -83,8 +74,9 @@ absl::Status Fabric::Send(const Origin& origin, const Message& message, const Cp
     case DeliveryMode::kStartup:
       return sink_.Startup(origin, targets, message.vector);
     case DeliveryMode::kExtInt:
-    case DeliveryMode::kReserved:
-      // ExtINT asks an 8259 for its vector, and there is none; no APIC sends the reserved one.
+      for (int cpu : targets) sink_.PostExtInt(origin, cpu);
+      break;
+    case DeliveryMode::kReserved:  // no APIC sends it
       break;
   }
   return absl::OkStatus();

@@ -33,6 +33,7 @@ class MessageSink {
   virtual void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) = 0;
   virtual void PostNmi(const Origin& origin, int cpu) = 0;
   virtual void PostSmi(int cpu) = 0;
+  virtual void PostExtInt(const Origin& origin, int cpu) = 0;
 
   virtual absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) = 0;
   virtual absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
@@ -50,6 +51,7 @@ class Fabric {
 
   RoutingTable& table() { return table_; }
   SharedIoApic& ioapic() { return ioapic_; }
+  const SharedIoApic& ioapic() const { return ioapic_; }
 
   // By the owner of vCPU `source`.
   absl::Status SendIpi(int source, const apic::Ipi& ipi);
@@ -71,8 +73,10 @@ class Fabric {
  private:
   // Of those that a message addresses, the ones it goes to: lowest priority leaves one or none.
   rendezvous::CpuSet Narrow(const apic::Message& message, const rendezvous::CpuSet& addressed);
-  absl::Status SendAndRetry(const Origin& origin, const apic::Message& message,
-                            const rendezvous::CpuSet& addressed);
+  absl::Status Route(const Origin& origin, const apic::Message& message,
+                     const rendezvous::CpuSet& addressed) {
+    return Send(origin, message, Narrow(message, addressed));
+  }
   absl::Status Send(const Origin& origin, const apic::Message& message,
                     const rendezvous::CpuSet& targets);
 

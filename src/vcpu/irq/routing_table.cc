@@ -10,11 +10,13 @@ using apic::LogicalModel;
 using apic::Message;
 using rendezvous::CpuSet;
 
-// 63:32 the LDR; 31:16 the id (below 1,024); 5:2 the model; 7:6 the mode; 0 the software enable.
+// 63:32 the LDR; 31:16 the id (below 1,024); 5:2 the model; 7:6 the mode; 1 whether LINT0 is
+// wired; 0 the software enable.
 uint64_t Pack(const Identity& identity) {
   return uint64_t{identity.ldr} << 32 | uint64_t{identity.id & 0xffff} << 16 |
          uint64_t{static_cast<uint8_t>(identity.mode)} << 6 |
-         uint64_t{static_cast<uint8_t>(identity.model)} << 2 | uint64_t{identity.software_enabled};
+         uint64_t{static_cast<uint8_t>(identity.model)} << 2 | uint64_t{identity.wired} << 1 |
+         uint64_t{identity.software_enabled};
 }
 
 Identity Unpack(uint64_t word) {
@@ -22,7 +24,8 @@ Identity Unpack(uint64_t word) {
                   .ldr = static_cast<uint32_t>(word >> 32),
                   .model = static_cast<LogicalModel>(word >> 2 & 0xf),
                   .mode = static_cast<ApicMode>(word >> 6 & 3),
-                  .software_enabled = (word & 1) != 0};
+                  .software_enabled = (word & 1) != 0,
+                  .wired = (word >> 1 & 1) != 0};
 }
 
 }  // namespace
@@ -38,6 +41,14 @@ void RoutingTable::Publish(int cpu, const Identity& identity) {
 
 Identity RoutingTable::identity(int cpu) const {
   return Unpack(entries_[cpu].identity.Load(std::memory_order_acquire));
+}
+
+CpuSet RoutingTable::Wired() const {
+  CpuSet wired;
+  for (int cpu = 0; cpu < cpus_; ++cpu) {
+    if (identity(cpu).wired) wired.Add(cpu);
+  }
+  return wired;
 }
 
 CpuSet RoutingTable::Match(const Message& message) const {

@@ -31,6 +31,9 @@ class RoutingTable {
   // The vCPUs whose APICs `message` names.
   rendezvous::CpuSet Match(const apic::Message& message) const;
 
+  // Those that what is wired to every LINT0 has an effect on.
+  rendezvous::CpuSet Wired() const;
+
   // Of `candidates`, the software-enabled one of lowest published priority; ties go round. -1
   // where none is enabled. SDM "Lowest Priority Delivery Mode".
   int Arbitrate(const rendezvous::CpuSet& candidates);

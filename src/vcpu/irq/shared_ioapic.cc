@@ -9,6 +9,7 @@ namespace muster::vcpu {
 using apic::DeliveryMode;
 using apic::IoApicEffects;
 using apic::PinMessage;
+using apic::Rte;
 using apic::TriggerMode;
 
 template <typename Change>
@@ -24,10 +25,10 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
         continue;
       }
       const rendezvous::CpuSet takers = fabric_.Takers(sent.message);
+      const bool level = sent.message.trigger_mode == TriggerMode::kLevel;
+      if (level) takers_[sent.pin] = takers;
       if (takers.Empty()) {
-        // There will be no EOI: the pin must not wait for one.
-        if (sent.message.trigger_mode == TriggerMode::kLevel)
-          ioapic_.Unaccepted(sent.message.vector);
+        if (level) ioapic_.Unaccepted(sent.pin);  // there will be no EOI
         continue;
       }
       // Without INIT and SIPI, nothing that can fail or wait.
@@ -71,9 +72,31 @@ absl::Status SharedIoApic::Eoi(int source, uint8_t vector) {
   return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.Eoi(vector); });
 }
 
-void SharedIoApic::Unaccepted(uint8_t vector) {
-  sync::MutexLock lock(mutex_);
-  ioapic_.Unaccepted(vector);
+void SharedIoApic::Discarded(int cpu, uint8_t vector) {
+  const auto change = [&](apic::IoApic& ioapic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    IoApicEffects effects;
+    for (unsigned pin = 0; pin < ioapic.pins(); ++pin) {
+      rendezvous::CpuSet& takers = takers_[pin];
+      if (!takers.Contains(cpu) || !ioapic.AwaitsEoi(pin, vector)) continue;
+      takers.Remove(cpu);
+      if (!takers.Empty()) continue;
+      ioapic.Unaccepted(pin);
+      // Of those that the entry names, arbitration leaves out who has just been disabled. A fixed
+      // interrupt would come back to the same, and be discarded for ever; so would a vector that
+      // also an enabled APIC discards.
+      const Rte entry = ioapic.entry(pin);
+      if (entry.Get<Rte::Delivery>() != DeliveryMode::kLowestPriority ||
+          entry.Get<Rte::Vector>() < apic::kFirstLegalVector) {
+        continue;
+      }
+      for (const PinMessage& again : ioapic.Evaluate(pin).messages) {
+        effects.messages.push_back(again);
+      }
+    }
+    return effects;
+  };
+  // No INIT and no change of routing: nothing that can fail.
+  (void)Apply(cpu, change);
 }
 
 absl::Status SharedIoApic::Retry(int source) {
@@ -83,6 +106,7 @@ absl::Status SharedIoApic::Retry(int source) {
 void SharedIoApic::Reset() {
   sync::MutexLock lock(mutex_);
   ioapic_.Reset();
+  takers_ = {};
 }
 
 apic::IoApic SharedIoApic::Snapshot() const {

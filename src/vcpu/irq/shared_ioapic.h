@@ -1,10 +1,12 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <array>
 #include <cstdint>
 #include <span>
 
 #include <muster/apic/ioapic.h>
+#include <muster/rendezvous/cpu_set.h>
 #include <muster/rendezvous/sync.h>
 
 namespace muster::vcpu {
@@ -33,8 +35,10 @@ class SharedIoApic {
 
   // By the owner of vCPU `source`, as Retry.
   absl::Status Eoi(int source, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
-  // A level message was discarded at its destination.
-  void Unaccepted(uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
+  // vCPU `cpu` has discarded a level message, with an APIC that it has published as disabled. By
+  // the holder of its run lock. Where nobody else has the message, the pin waits for no EOI; in
+  // lowest-priority mode, in which it went to one of several, another of them gets it.
+  void Discarded(int cpu, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
   // A local APIC has been enabled: it may accept what it discarded.
   absl::Status Retry(int source) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -54,6 +58,8 @@ class SharedIoApic {
   Fabric& fabric_;
   mutable sync::Mutex mutex_;
   apic::IoApic ioapic_ ABSL_GUARDED_BY(mutex_);
+  // By pin: to whom its last level message went, without those who have discarded it.
+  std::array<rendezvous::CpuSet, apic::kMaxIoApicPins> takers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace muster::vcpu

@@ -11,6 +11,7 @@
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/kvm/memory_map.h>
+#include <muster/vcpu/kvm/probe_in.h>
 #include <muster/vcpu/kvm/reset_state.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
 #include <muster/vcpu/kvm/vm_handle.h>

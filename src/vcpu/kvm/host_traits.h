@@ -2,11 +2,9 @@
 
 #include <absl/status/statusor.h>
 
-#include <muster/vcpu/kvm/system.h>
-#include <muster/vcpu/kvm/vcpu_handle.h>
-#include <muster/vcpu/kvm/vm_handle.h>
-
 namespace muster::vcpu {
+
+class System;  // <muster/vcpu/kvm/system.h>
 
 // Where KVMs differ in a way that the run loop must know. The defaults are safe everywhere.
 struct HostTraits {
@@ -29,17 +27,5 @@ struct HostTraits {
 // Call it while another VM exists: some nested KVMs do not survive a number of VMs that returns to
 // 0 often.
 absl::StatusOr<HostTraits> ProbeHost(const System& system);
-
-// What ProbeIn found, and the vCPU that it has left behind: KVM cannot take one out of a VM.
-struct ProbedVm {
-  HostTraits traits;
-  VcpuHandle vcpu;
-};
-
-// The same inside `vm`, whose vCPUs may be running, on one more vCPU of number `id`; for the time
-// there is memory at kProbeAddress. Half a millisecond where KVM emulates instructions, 4 where it
-// is nested. rdtsc_obeys_offset stays false: a vCPU whose TSC is apart from the others' costs a
-// guest the stability of KVM's clock. Whoever moves theirs has to move this one's with them.
-absl::StatusOr<ProbedVm> ProbeIn(const System& system, const VmHandle& vm, int id);
 
 }  // namespace muster::vcpu

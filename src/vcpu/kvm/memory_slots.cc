@@ -1,4 +1,5 @@
 #include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/kvm/vm_handle.h>
 
 namespace muster::vcpu {
 

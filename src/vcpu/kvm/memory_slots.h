@@ -5,9 +5,10 @@
 #include <span>
 
 #include <muster/vcpu/kvm/memory_map.h>
-#include <muster/vcpu/kvm/vm_handle.h>
 
 namespace muster::vcpu {
+
+class VmHandle;
 
 // A VM's memory slots. Add before any vCPU runs; the rest may then be called from any thread.
 class MemorySlots {
@@ -18,6 +19,10 @@ class MemorySlots {
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
   // stays its user's and outlives the VM. Errors: those of MemoryMap::Add and KVM's.
   absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false);
+
+  // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).
+  // Errors: those of MemoryMap::Add.
+  absl::Status Note(uint64_t gpa, std::span<uint8_t> host) { return map_.Add(gpa, host); }
 
   // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
   std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const { return map_.Find(gpa, length); }

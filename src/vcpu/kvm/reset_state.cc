@@ -126,8 +126,8 @@ absl::StatusOr<Registers> AtStart(const StartState& start, const kvm_sregs& befo
     return state;
   }
 
-  sregs.cs = Flat(0x08, kExecuteReadAccessed);
-  SetData(sregs, Flat(0x10, kReadWriteAccessed));
+  sregs.cs = Flat(start.code_selector, kExecuteReadAccessed);
+  SetData(sregs, Flat(start.data_selector, kReadWriteAccessed));
   sregs.gdt.base = start.gdt_base;
   sregs.gdt.limit = start.gdt_limit;
   sregs.idt.limit = 0;

@@ -30,18 +30,30 @@ Survey SurveyHost(const std::string& path) {
 }
 
 absl::StatusOr<System> System::Open(const std::string& path) {
-  System system;
-  system.fd_ = Fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!system.fd_.valid()) return OpenError(path, errno);
+  Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) return OpenError(path, errno);
+  return FromDevice(std::move(fd), path);
+}
 
+absl::StatusOr<System> System::Adopt(int fd) {
+  Fd duplicate(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!duplicate.valid()) {
+    return IoctlError(fmt::format("duplicating KVM's descriptor {}", fd).c_str(), errno);
+  }
+  return FromDevice(std::move(duplicate), fmt::format("descriptor {}", fd));
+}
+
+absl::StatusOr<System> System::FromDevice(Fd fd, const std::string& name) {
+  System system;
+  system.fd_ = std::move(fd);
   const int version = ioctl(system.fd(), KVM_GET_API_VERSION, 0);
   if (version < 0) {
     return absl::FailedPreconditionError(fmt::format(
-        "{} is not KVM: it does not answer KVM_GET_API_VERSION; name KVM's own device", path));
+        "{} is not KVM: it does not answer KVM_GET_API_VERSION; name KVM's own device", name));
   }
   if (version != KVM_API_VERSION) {
     return absl::FailedPreconditionError(
-        fmt::format("{} speaks version {} of the KVM API, not {}", path, version, KVM_API_VERSION));
+        fmt::format("{} speaks version {} of the KVM API, not {}", name, version, KVM_API_VERSION));
   }
   absl::Status status =
       CheckCapabilities([&system](int number) { return system.CheckExtension(number); });

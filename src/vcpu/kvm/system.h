@@ -20,6 +20,10 @@ class System {
   // What follows the first ';' of the message mends it.
   static absl::StatusOr<System> Open(const std::string& path = "/dev/kvm");
 
+  // The same for a device that the caller has open. This keeps a duplicate; `fd` stays the
+  // caller's.
+  static absl::StatusOr<System> Adopt(int fd);
+
   int fd() const { return fd_.get(); }
   int max_vcpus() const { return max_vcpus_; }
   int max_vcpu_ids() const { return max_vcpu_ids_; }         // vCPU ids are below this
@@ -32,6 +36,7 @@ class System {
 
  private:
   System() = default;
+  static absl::StatusOr<System> FromDevice(Fd fd, const std::string& name);
 
   absl::Status ReadLimits();
 

@@ -1,4 +1,6 @@
 #include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
@@ -62,7 +64,10 @@ absl::Status SetUp(const System& system, int vm) {
   if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) {
     return IoctlError("KVM_SET_IDENTITY_MAP_ADDR", errno);
   }
-  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) < 0) return IoctlError("KVM_SET_TSS_ADDR", errno);
+  // EEXIST: whoever made this VM has chosen a place already.
+  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) < 0 && errno != EEXIST) {
+    return IoctlError("KVM_SET_TSS_ADDR", errno);
+  }
 
   // KVM rewrites the "wrong" one of VMCALL and VMMCALL in guest memory, which on a KVM that
   // emulates instructions never makes progress. Since Linux 5.19.
@@ -84,6 +89,29 @@ absl::StatusOr<VmHandle> VmHandle::Create(const System& system) {
   if (vm < 0) return IoctlError("KVM_CREATE_VM", errno);
   VmHandle handle{Fd(vm)};
   absl::Status status = SetUp(system, vm);
+  if (!status.ok()) return status;
+  return handle;
+}
+
+absl::StatusOr<VmHandle> VmHandle::Adopt(const System& system, int fd) {
+  Fd vm(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!vm.valid()) {
+    return IoctlError(fmt::format("duplicating the VM's descriptor {}", fd).c_str(), errno);
+  }
+  // A VM answers the first and, unlike the device, not the second.
+  if (ioctl(vm.get(), KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY) <= 0 ||
+      ioctl(vm.get(), KVM_GET_API_VERSION, 0) >= 0) {
+    return absl::InvalidArgumentError(fmt::format("descriptor {} is no VM of KVM's", fd));
+  }
+  kvm_irqchip chip{};
+  if (ioctl(vm.get(), KVM_GET_IRQCHIP, &chip) == 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("the VM of descriptor {} has interrupt controllers of KVM's: make it without "
+                    "KVM_CREATE_IRQCHIP",
+                    fd));
+  }
+  VmHandle handle{std::move(vm)};
+  absl::Status status = SetUp(system, handle.fd());
   if (!status.ok()) return status;
   return handle;
 }

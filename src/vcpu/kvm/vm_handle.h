@@ -18,6 +18,11 @@ class VmHandle {
   // IA32_TSC_DEADLINE exit to user space, and VMCALL is never patched.
   static absl::StatusOr<VmHandle> Create(const System& system);
 
+  // The same of a VM that the caller has made and keeps; this has a duplicate of `fd`.
+  // InvalidArgument where that is no VM, FailedPrecondition where KVM emulates interrupt
+  // controllers in it.
+  static absl::StatusOr<VmHandle> Adopt(const System& system, int fd);
+
   int fd() const { return fd_.get(); }
 
   // KVM_SET_USER_MEMORY_REGION; an empty `host` removes `slot`. `host` is page-aligned in address

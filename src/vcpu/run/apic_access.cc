@@ -43,7 +43,7 @@ absl::Status VcpuCore::Perform(const apic::Effects& effects) {
   // First what others must see before the access is done: a message that they send in answer to
   // ours finds the new identity.
   if (effects.identity_changed) {
-    vm_.fabric().table().Publish(cpu_, lapic_.identity());
+    PublishIdentity();
     if (lapic_.software_enabled()) {
       if (const absl::Status status = vm_.fabric().ioapic().Retry(cpu_); !status.ok())
         return status;
@@ -67,7 +67,9 @@ absl::Status VcpuCore::Perform(const apic::Effects& effects) {
 // Before each APIC access, and before each entry: an access that changes what the APIC accepts
 // must not decide over mail that came first.
 void VcpuCore::DrainMail() {
-  if (doorbell_.Take(kRequestMail) == 0) return;
+  const uint32_t taken = doorbell_.Take(kRequestMail | kRequestExtInt);
+  if ((taken & kRequestExtInt) != 0) AcceptExtInt();
+  if ((taken & kRequestMail) == 0) return;
   mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) {
     switch (lapic_.Accept(vector, trigger)) {
       case apic::Lapic::Accepted::kNew:
@@ -83,10 +85,26 @@ void VcpuCore::DrainMail() {
   });
 }
 
+// SDM, "Local APIC State After It Has Been Software Disabled": of messages it takes INIT, NMI, SMI
+// and SIPI.
+void VcpuCore::AcceptExtInt() {
+  if (vm_.extint() == nullptr || !lapic_.software_enabled()) {
+    ++counters_.extints_discarded;
+  } else {
+    extint_mail_ = true;
+  }
+}
+
+void VcpuCore::PublishIdentity() {
+  vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  vm_.SeeWire();
+  wire_ = true;  // to be looked at: it may have begun to reach this one
+}
+
 void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {
   ++counters_.mail_discarded;
   // The pin would wait for its EOI for ever.
-  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Unaccepted(vector);
+  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Discarded(cpu_, vector);
 }
 
 void VcpuCore::AcceptMail() {

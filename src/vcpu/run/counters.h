@@ -27,6 +27,8 @@ struct Counters {
   uint64_t mail_discarded = 0;  // drained while the APIC accepted nothing
   uint64_t injected = 0;        // vectors taken from the local APIC
   uint64_t nmis_injected = 0;
+  uint64_t extints_injected = 0;   // vectors that the 8259 gave, spurious ones included
+  uint64_t extints_discarded = 0;  // ExtINT messages while the APIC accepted nothing, or no 8259
   uint64_t timer_expiries = 0;
   uint64_t inits = 0;
   uint64_t startups = 0;

@@ -11,17 +11,21 @@ namespace muster::vcpu {
 // Why a vCPU must leave the guest or its sleep, as bits of one word, so that the run loop finds
 // out by one load.
 enum Request : uint32_t {
-  kRequestMail = 1u << 0,   // vectors were posted in the mailbox
-  kRequestNmi = 1u << 1,    // an NMI was posted
-  kRequestTimer = 1u << 2,  // the clock says that a deadline has passed
-  kRequestMeet = 1u << 3,   // a rendezvous has published a function
-  kRequestReset = 1u << 4,  // INIT or SIPI changed the models; registers are to follow
-  kRequestStop = 1u << 5,   // Run returns, for good
-  kRequestGoOn = 1u << 6,   // the vCPU is held no longer
+  kRequestMail = 1u << 0,    // vectors were posted in the mailbox
+  kRequestNmi = 1u << 1,     // an NMI was posted
+  kRequestTimer = 1u << 2,   // the clock says that a deadline has passed
+  kRequestMeet = 1u << 3,    // a rendezvous has published a function
+  kRequestReset = 1u << 4,   // INIT or SIPI changed the models; registers are to follow
+  kRequestStop = 1u << 5,    // Run returns, for good
+  kRequestGoOn = 1u << 6,    // the vCPU is held no longer
+  kRequestExtInt = 1u << 7,  // an ExtINT message was posted
+  kRequestWire = 1u << 8,    // the 8259's wire has risen
+  kRequestLeave = 1u << 9,   // Run returns: the vCPU is taken out of its Vm
 };
 
 // Those that may wait while the guest gets on.
-inline constexpr uint32_t kRequestsOfMail = kRequestMail | kRequestNmi;
+inline constexpr uint32_t kRequestsOfMail =
+    kRequestMail | kRequestNmi | kRequestExtInt | kRequestWire;
 
 // Who holds the vCPU: its run lock.
 enum class Execution : uint32_t {

@@ -21,9 +21,11 @@ void QueueEvents(kvm_run& run) { run.kvm_dirty_regs |= KVM_SYNC_X86_EVENTS; }
 
 absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   const std::optional<uint8_t> vector = lapic_.Deliverable();
+  LookAtWire();
+  const bool interrupt = vector.has_value() || ExtIntWaits();
   // An injection must not meet an exit that is half done: where finishing it raises an exception,
   // the vector would be lost or run inside the exception's handler.
-  if (half_done_ && (vector || nmi_pending_)) return Entry::kFinishFirst;
+  if (half_done_ && (interrupt || nmi_pending_)) return Entry::kFinishFirst;
 
   run().cr8 = lapic_.cr8();
   vm_.fabric().table().PublishPriority(cpu_, lapic_.ppr());
@@ -39,7 +41,7 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   }
 
   run().request_interrupt_window = 0;
-  if (!vector) {
+  if (!interrupt) {
     // Lowering CR8 may not exit: look again soon.
     if (MaskedByTprOnly() && !vm_.traits().set_tpr_exits) {
       Poll();
@@ -56,10 +58,15 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
                       (events.interrupt.injected != 0 || events.exception.injected != 0);
   if (run().ready_for_interrupt_injection && run().if_flag && !queued) {
     if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
-    Inject(*vector);
+    // What the 8259 has goes first: it bypasses the local APIC's priorities.
+    if (!ExtIntWaits()) {
+      Inject(*vector);
+    } else if (!InjectExtInt()) {
+      return Entry::kAgain;
+    }
     stepper_.Refill();
     poll_at_ = Clock::kNever;
-    run().request_interrupt_window = lapic_.Deliverable().has_value();
+    run().request_interrupt_window = ExtIntWaits() || lapic_.Deliverable().has_value();
     return Entry::kReady;
   }
 
@@ -89,6 +96,25 @@ void VcpuCore::Inject(uint8_t vector) {
   lapic_.Acknowledge(vector);
   ++counters_.injected;
   Trace(EventKind::kInject, vector);
+  QueueInterrupt(vector);
+}
+
+// False: the vCPU was reset meanwhile, and the interrupt with it.
+bool VcpuCore::InjectExtInt() {
+  extint_mail_ = false;  // by whichever way it came, there is one request to acknowledge
+  acknowledging_ = true;
+  const uint8_t vector = vm_.extint()->Acknowledge(cpu_);
+  acknowledging_ = false;
+  ++counters_.extints_injected;
+  Trace(EventKind::kExtInt, vector);
+  LookAtWire();
+  // What its user sent from there may have met vCPUs, and a meeting serves others.
+  if (reset_ != Reset::kNone || state_ != RunState::kRunning) return false;
+  QueueInterrupt(vector);
+  return true;
+}
+
+void VcpuCore::QueueInterrupt(uint8_t vector) {
   auto& interrupt = run().s.regs.events.interrupt;
   interrupt.injected = 1;
   interrupt.nr = vector;

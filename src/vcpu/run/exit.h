@@ -38,8 +38,10 @@ struct MsrExit {
   uint8_t* fault;
 };
 
-// Vm::Stop was called.
-struct StoppedExit {};
+// Vm::Stop was called, or this vCPU was taken out of the Vm.
+struct StoppedExit {
+  bool removed = false;  // by Vm::RemoveVcpu
+};
 
 // What the guest did that no CPU, or not this KVM, can carry on from.
 struct GuestFaultExit {

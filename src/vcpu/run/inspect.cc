@@ -63,6 +63,8 @@ Inspection VcpuCore::Inspect() {
   i.isr = Vectors(lapic_.isr());
   mailbox_.Peek([&i](uint8_t vector) { i.mailbox.push_back(vector); });
   i.nmi_pending = nmi_pending_ || (doorbell_.requests() & kRequestNmi) != 0;
+  i.extint_accepted = lapic_.AcceptsExtInt();
+  i.extint_pending = extint_mail_ || WireIsHigh() || (doorbell_.requests() & kRequestExtInt) != 0;
   i.deliverable = CanTakeInterrupt();
   i.timer_vector = lapic_.lvt(apic::LapicReg::kLvtTimer).Get<apic::Lvt::Vector>();
   if (armed_ != Clock::kNever) i.timer_deadline_ns = armed_;

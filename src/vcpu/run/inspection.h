@@ -30,6 +30,8 @@ struct Inspection {
   std::vector<uint8_t> irr, isr;  // vectors, ascending
   std::vector<uint8_t> mailbox;   // posted, not yet drained
   bool nmi_pending = false;
+  bool extint_accepted = false;               // the 8259's wire reaches it
+  bool extint_pending = false;                // and is high, or an ExtINT message waits
   bool deliverable = false;                   // the guest could take an interrupt or NMI now
   std::optional<uint64_t> timer_deadline_ns;  // by Clock
   uint8_t timer_vector = 0;                   // of LVT timer

@@ -36,6 +36,14 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_o
   if (status.ok()) status = handle_.SetClock(*kvmclock);
   // All by the same amount, so that the vCPUs' counters stay equal.
   const uint64_t passed = tsc_obeys ? __rdtsc() - host_tsc : 0;
+  CpuSet standing;
+  {
+    // One that joins is given the others' offset: the old one, and then it stands and is among
+    // those below, or the new one.
+    sync::MutexLock lock(adding_mutex_);
+    standing = standstill.standing();
+    if (tsc_offset_) *tsc_offset_ -= static_cast<int64_t>(passed);
+  }
   sync::Mutex mutex;
   const auto go_on = [&](int cpu) {
     const absl::Status each = core(cpu).GoOnAfterPause(passed);
@@ -43,11 +51,9 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_o
     status.Update(each);
   };
   // Each on a holder of its run lock: those that are awake wait in the standstill.
-  const absl::StatusOr<Outcome> outcome =
-      standstill.Execute(Initiator::Outside(), Call{.targets = standstill.standing(),
-                                                    .function = go_on,
-                                                    .runs = Runs::kAnywhere,
-                                                    .name = "resume"});
+  const absl::StatusOr<Outcome> outcome = standstill.Execute(
+      Initiator::Outside(),
+      Call{.targets = standing, .function = go_on, .runs = Runs::kAnywhere, .name = "resume"});
   status.Update(outcome.status());
   if (passed != 0) status.Update(MoveProber(-static_cast<int64_t>(passed)));
   clock_.Continue();

@@ -16,8 +16,9 @@ void VcpuCore::AcceptInit() {
   ++counters_.inits;
   Trace(EventKind::kInit);
   lapic_.Init();
+  // Before the mail goes: what it wipes out is for another, who is looked for in there.
+  PublishIdentity();
   ForgetPending();
-  vm_.fabric().table().Publish(cpu_, lapic_.identity());
   ArmTimer();
   Move(bootstrap() ? RunEvent::kInitBsp : RunEvent::kInitAp);
   reset_ = Reset::kInit;
@@ -26,10 +27,11 @@ void VcpuCore::AcceptInit() {
 }
 
 void VcpuCore::ForgetPending() {
-  doorbell_.Take(kRequestMail | kRequestNmi | kRequestTimer);
+  doorbell_.Take(kRequestMail | kRequestNmi | kRequestExtInt | kRequestTimer);
   mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
   nmi_pending_ = false;
   poll_at_ = Clock::kNever;  // its expiry may be among what was taken
+  extint_mail_ = false;
   held_ = false;
 }
 

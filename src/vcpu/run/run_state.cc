@@ -15,7 +15,7 @@ constexpr std::optional<RunState> kNone;
 using Row = std::array<std::optional<RunState>, 4>;
 
 // [event][state]: the next state, or none where the event has no effect.
-constexpr std::array<Row, 6> kTable = {
+constexpr std::array<Row, 7> kTable = {
     //   from:    W      R      H      O
     /* InitAp  */ Row{kW, kW, kW, kNone},
     /* InitBsp */ Row{kR, kR, kR, kNone},
@@ -23,6 +23,7 @@ constexpr std::array<Row, 6> kTable = {
     /* Hlt     */ Row{kNone, kH, kNone, kNone},
     /* Wake    */ Row{kNone, kNone, kR, kNone},
     /* Offline */ Row{kO, kO, kO, kO},
+    /* Added   */ Row{kNone, kNone, kNone, kW},
 };
 
 }  // namespace
@@ -54,6 +55,8 @@ const char* ToString(RunEvent event) {
       return "wake";
     case RunEvent::kOffline:
       return "offline";
+    case RunEvent::kAdded:
+      return "added";
   }
   return "?";
 }

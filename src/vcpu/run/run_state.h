@@ -20,6 +20,7 @@ enum class RunEvent : uint8_t {
   kHlt,      // HLT executed
   kWake,     // an interrupt that the guest can take, or NMI
   kOffline,  // failed, or taken away
+  kAdded,    // comes back
 };
 
 const char* ToString(RunState state);

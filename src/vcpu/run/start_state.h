@@ -16,8 +16,9 @@ struct StartState {
   uint64_t rsp = 0;
   uint64_t rax = 0, rbx = 0, rsi = 0, rdi = 0;
   uint64_t cr3 = 0;        // kLong64 only
-  uint64_t gdt_base = 0;   // a table that fits the selectors 0x08 (code) and 0x10 (data);
-  uint16_t gdt_limit = 0;  // limit 0 leaves GDTR useless, as Multiboot does
+  uint64_t gdt_base = 0;   // a table that fits the selectors; limit 0 leaves GDTR useless, as
+  uint16_t gdt_limit = 0;  // Multiboot does
+  uint16_t code_selector = 0x08, data_selector = 0x10;  // not kReal
 };
 
 }  // namespace muster::vcpu

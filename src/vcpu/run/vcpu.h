@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <muster/apic/message.h>
+#include <muster/vcpu/run/devices.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
 #include <muster/vcpu/run/start_state.h>
@@ -11,20 +12,24 @@
 
 namespace muster::vcpu {
 
-class VcpuCore;
+class VmCore;
 
-// One vCPU of a Vm, which owns it.
+// One vCPU of a Vm, which owns it; or the place of one, that was not added or has been removed:
+// there each call fails with NotFound, and Run of one removed returns StoppedExit::removed.
 class Vcpu {
  public:
-  explicit Vcpu(VcpuCore& core) : core_(&core) {}
-
-  int index() const;
+  int index() const { return cpu_; }
 
   // Runs the guest until something happens that only the caller can deal with; blocks while the
   // vCPU is halted or waits for SIPI. One thread at a time (a second one gets a HostErrorExit), and
   // best always the same: on some hosts KVM charges milliseconds for a change. After a
   // GuestFaultExit, a HostErrorExit or a StoppedExit the vCPU does not run again.
   Exit Run();
+
+  // The same, serving exits by `devices`. Returns what they leave to the caller, and all that is no
+  // access. A call of Run meanwhile, by another thread or out of a callback, gets a HostErrorExit
+  // (FailedPrecondition), and changes nothing.
+  Exit Run(Devices& devices);
 
   // Vm::SendMessage and Vm::SetLine for devices that serve an exit of this vCPU, on the thread that
   // runs it and between two Runs. From there the Vm's own would wait for this very thread where
@@ -49,7 +54,11 @@ class Vcpu {
   std::vector<Event> Events() const;
 
  private:
-  VcpuCore* core_;
+  friend class VmCore;
+  Vcpu(VmCore& vm, int cpu) : vm_(&vm), cpu_(cpu) {}
+
+  VmCore* vm_;
+  int cpu_;
 };
 
 }  // namespace muster::vcpu

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -25,13 +26,24 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
-Exit VcpuCore::Run() {
-  Exit exit = StoppedExit{};
+void VcpuCore::RunOnce(Exit& exit) {
+  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
   const absl::Status status = WhileHeld([&] {
     RunHeld(exit);
     return absl::OkStatus();
   });
   if (!status.ok()) exit = HostErrorExit{status};
+}
+
+Exit VcpuCore::Run() {
+  Exit exit = StoppedExit{};
+  // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
+  if (served_.Load(std::memory_order_relaxed)) {
+    exit = HostErrorExit{absl::FailedPreconditionError(
+        fmt::format("vCPU {}: Run called while another Run is inside a callback for it", cpu_))};
+  } else {
+    RunOnce(exit);
+  }
   return exit;
 }
 
@@ -46,11 +58,18 @@ absl::Status VcpuCore::WhileHeld(Work&& work) {
   }
   // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
   // inside, on its way out, takes itself out: its caller may never come again.
-  if ((doorbell_.requests() & kRequestStop) != 0) vm_.Left(cpu_);
+  if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
+    if ((told & kRequestStop) != 0) vm_.Left(cpu_);
+    if ((told & kRequestLeave) != 0) vm_.FinishRemoval(cpu_);
+  }
   return status;
 }
 
 void VcpuCore::RunHeld(Exit& exit) {
+  if (state_ == RunState::kOffline && vm_.HasLeft(cpu_)) {
+    exit = StoppedExit{.removed = true};
+    return;
+  }
   if (state_ == RunState::kOffline) {
     exit = HostErrorExit{absl::FailedPreconditionError(fmt::format("vCPU {} is offline", cpu_))};
     return;
@@ -67,7 +86,10 @@ void VcpuCore::RunHeld(Exit& exit) {
       if (FinishExit(exit)) return;
       continue;
     }
-    if (state_ == RunState::kHalted && CanTakeInterrupt()) Move(RunEvent::kWake);
+    if (state_ == RunState::kHalted) {
+      LookAtWire();
+      if (CanTakeInterrupt()) Move(RunEvent::kWake);
+    }
     if (state_ != RunState::kRunning || held_) {
       Sleep();
       if (vm_.rendezvous().Pending(cpu_) && Meet(exit)) return;
@@ -78,10 +100,12 @@ void VcpuCore::RunHeld(Exit& exit) {
 }
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
+  if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
   return WhileHeld([&] { return vm_.fabric().SendMessage(cpu_, message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
+  if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
   return WhileHeld([&] { return vm_.SetLine(cpu_, pin, asserted); });
 }
 
@@ -120,6 +144,7 @@ bool VcpuCore::EnterOnce(Exit& exit) {
   const absl::StatusOr<Entry> entry = PrepareEntry();
   if (!entry.ok()) return Fail(exit, entry.status());
   if (*entry == Entry::kFinishFirst) return FinishExit(exit);
+  if (*entry == Entry::kAgain) return false;
 
   const bool mail_waits = MailWaits();
   if (mail_waits) {
@@ -178,6 +203,10 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
     exit = StoppedExit{};
     return true;
   }
+  if (requests & kRequestLeave) {
+    exit = StoppedExit{.removed = true};  // FinishRemoval takes it
+    return true;
+  }
   if (doorbell_.Take(kRequestMeet) != 0) {
     if (Meet(exit)) return true;
   }
@@ -186,6 +215,11 @@ bool VcpuCore::ServeRequests(uint32_t requests, Exit& exit) {
   if ((requests & kRequestsOfMail) != 0 && state_ == RunState::kRunning) ++mail_rounds_;
   DrainMail();
   if (doorbell_.Take(kRequestNmi) != 0) nmi_pending_ = true;
+  if (doorbell_.Take(kRequestWire) != 0) {
+    wire_ = true;
+    const absl::Status status = Perform(lapic_.RaiseLvt(apic::LapicReg::kLvtLint0));
+    if (!status.ok()) return Fail(exit, status);
+  }
   if (doorbell_.Take(kRequestTimer) != 0) {
     ++counters_.timer_expiries;
     NoteArmed(Clock::kNever);
@@ -215,7 +249,12 @@ bool VcpuCore::Meet(Exit& exit) {
 bool VcpuCore::CanTakeInterrupt() const {
   const kvm_run& r = handle_.run();
   return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && lapic_.Deliverable().has_value());
+         (r.if_flag && (ExtIntWaits() || lapic_.Deliverable().has_value()));
+}
+
+bool VcpuCore::WireIsHigh() const {
+  const ExtIntSource* const source = vm_.extint();
+  return source != nullptr && lapic_.AcceptsExtInt() && source->Asserted();
 }
 
 void VcpuCore::Sleep() {
@@ -261,7 +300,7 @@ void VcpuCore::PostSmi() {
 void VcpuCore::AsFirmwareLeaves(bool x2apic) {
   lapic_.AsFirmwareLeaves(x2apic);
   apic_base_stale_ = true;
-  vm_.fabric().table().Publish(cpu_, lapic_.identity());
+  PublishIdentity();
 }
 
 bool VcpuCore::Move(RunEvent event) {
@@ -282,6 +321,7 @@ void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
 bool VcpuCore::Fail(Exit& exit, absl::Status status) {
   Move(RunEvent::kOffline);
   vm_.Left(cpu_);
+  vm_.Log(Logger::Severity::kWarning, status.ToString());
   exit = HostErrorExit{std::move(status)};
   return true;
 }

@@ -10,6 +10,7 @@
 #include <muster/vcpu/irq/mailbox.h>
 #include <muster/vcpu/kvm/reset_state.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
+#include <muster/vcpu/run/devices.h>
 #include <muster/vcpu/run/doorbell.h>
 #include <muster/vcpu/run/exit.h>
 #include <muster/vcpu/run/inspection.h>
@@ -21,6 +22,7 @@
 
 namespace muster::vcpu {
 
+class Vcpu;
 class VmCore;
 struct VmConfig;
 
@@ -35,10 +37,12 @@ class VcpuCore {
            uint32_t signature, const VmConfig& config);
 
   int cpu() const { return cpu_; }
+  const VmCore& vm() const { return vm_; }
 
   // ---- the thread that drives the vCPU ----
-  Exit Run();
   // See Vcpu.
+  Exit Run();
+  Exit Run(Vcpu& vcpu, Devices& devices);
   absl::Status Send(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);
   absl::Status StartAgain(const StartState& start);
@@ -64,6 +68,10 @@ class VcpuCore {
   // Where this one begins; before the first Run.
   void SetStart(const StartState& start);
   void AsFirmwareLeaves(bool x2apic);
+  // Taken out of the Vm: no message, timer or wake of this life is left.
+  void GoAway();
+  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc.
+  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
   // The end of a pause, of so many ticks that the guest's TSC is not to show.
@@ -105,6 +113,7 @@ class VcpuCore {
              std::span<const uint8_t> bytes = {});
 
   // vcpu_core.cc: the loop.
+  void RunOnce(Exit& exit);
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileHeld(Work&& work);
@@ -124,11 +133,21 @@ class VcpuCore {
   }
   static constexpr uint32_t kMailRounds = 64;
   bool CanTakeInterrupt() const;
+  // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
+  bool ExtIntWaits() const { return extint_mail_ || wire_; }
+  // Whether its wire reaches this vCPU and is high.
+  bool WireIsHigh() const;
+  // Looks at the wire where it may be high.
+  void LookAtWire() {
+    if (wire_) wire_ = WireIsHigh();
+  }
 
   // entry.cc: what to put into the guest.
-  enum class Entry : uint8_t { kReady, kFinishFirst };
+  enum class Entry : uint8_t { kReady, kFinishFirst, kAgain };
   absl::StatusOr<Entry> PrepareEntry();
   void Inject(uint8_t vector);
+  bool InjectExtInt();
+  void QueueInterrupt(uint8_t vector);
   void Poll();
   bool MaskedByTprOnly() const;
 
@@ -144,6 +163,8 @@ class VcpuCore {
   absl::Status Perform(const apic::Effects& effects);
   void TraceAccess(uint32_t reg, uint64_t value);
   void DrainMail();
+  void AcceptExtInt();
+  void PublishIdentity();
   void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();
   void NoteArmed(uint64_t deadline_ns);
@@ -159,9 +180,10 @@ class VcpuCore {
   const int cpu_;
   const uint32_t signature_;  // CPUID.1:EAX
   VcpuHandle handle_;
-  Doorbell doorbell_;               // [S]
-  Mailbox mailbox_;                 // [S]
-  sync::Atomic<uint64_t> smis_{0};  // [S] dropped
+  Doorbell doorbell_;                 // [S]
+  Mailbox mailbox_;                   // [S]
+  sync::Atomic<bool> served_{false};  // [S] a thread is inside Run(Devices&)
+  sync::Atomic<uint64_t> smis_{0};    // [S] dropped
   // [S] For Describe. Relaxed everywhere: nothing is decided by it.
   struct Trail {
     sync::Atomic<RunState> state{RunState::kWaitForSipi};
@@ -175,6 +197,11 @@ class VcpuCore {
   apic::Lapic lapic_;
   RunState state_;
   bool nmi_pending_ = false;
+  bool extint_mail_ = false;  // an ExtINT message waits
+  // The 8259's wire reaches this vCPU and was high when last looked at; or may be, and is to be
+  // looked at. False, a rise rings: kRequestWire.
+  bool wire_ = false;
+  bool acknowledging_ = false;  // this thread is in ExtIntSource::Acknowledge
   Reset reset_ = Reset::kNone;
   uint8_t startup_vector_ = 0;
   StartState start_;

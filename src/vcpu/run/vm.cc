@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <muster/apic/ioapic_regs.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -12,10 +13,26 @@ namespace {
 // Waits while the vCPU's thread is awake inside Run.
 template <typename Look>
 auto WhileBorrowed(VcpuCore& core, Look&& look) {
-  while (core.doorbell().TryBorrow() == Execution::kBorrowed) sync::Yield();
+  const Stay* const stay = Stay::Of(core.vm());
+  const bool own = stay != nullptr && stay->cpu() == core.cpu();
+  while (core.doorbell().TryBorrow() == Execution::kBorrowed) {
+    // In a callback of the loop: the run lock is the caller's own.
+    if (own && core.doorbell().execution() == Execution::kUser) return look(core);
+    sync::Yield();
+  }
   auto seen = look(core);
   core.doorbell().GiveBack();
   return seen;
+}
+
+absl::Status NotThere(int cpu) {
+  return absl::NotFoundError(
+      fmt::format("vCPU {} is not there: it was not added, or has been removed", cpu));
+}
+
+Exit WithoutCore(bool removed, int cpu) {
+  if (removed) return StoppedExit{.removed = true};
+  return HostErrorExit{NotThere(cpu)};
 }
 
 }  // namespace
@@ -26,9 +43,10 @@ Vm::~Vm() = default;
 absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmConfig& config,
                                                Clock& clock) {
   const int limit = std::min(rendezvous::CpuSet::kMaxCpus, system.max_vcpus());
-  if (config.cpus < 1 || config.cpus > limit) {
+  for (const int cpus : {config.cpus, std::max(config.cpus, config.max_cpus)}) {
+    if (cpus >= 1 && cpus <= limit) continue;
     return absl::InvalidArgumentError(
-        fmt::format("{} vCPUs: this KVM and this library take 1 to {}", config.cpus, limit));
+        fmt::format("{} vCPUs: this KVM and this library take 1 to {}", cpus, limit));
   }
   if (config.kick_signal < 1 || config.kick_signal >= SIGRTMIN || config.kick_signal == SIGKILL ||
       config.kick_signal == SIGSTOP) {
@@ -40,7 +58,8 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
     return absl::InvalidArgumentError(fmt::format("an I/O APIC with {} pins: 1 to {} are possible",
                                                   config.ioapic.pins, apic::kMaxIoApicPins));
   }
-  absl::StatusOr<VmHandle> handle = VmHandle::Create(system);
+  absl::StatusOr<VmHandle> handle =
+      config.vm_fd < 0 ? VmHandle::Create(system) : VmHandle::Adopt(system, config.vm_fd);
   if (!handle.ok()) return handle.status();
   auto core = std::make_unique<VmCore>(system, config, clock, *std::move(handle));
   if (const absl::Status status = core->AddVcpus(); !status.ok()) return status;
@@ -49,19 +68,45 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
 
 int Vm::cpus() const { return core_->cpus(); }
 Vcpu& Vm::vcpu(int cpu) { return core_->vcpu(cpu); }
+absl::Status Vm::AddVcpu(int cpu) { return core_->AddVcpu(cpu); }
+absl::Status Vm::RemoveVcpu(int cpu) { return core_->RemoveVcpu(cpu); }
+bool Vm::HasVcpu(int cpu) const { return core_->IsPresent(cpu); }
 MemorySlots& Vm::memory() { return core_->memory(); }
 void Vm::SetStart(const StartState& start) { core_->core(0).SetStart(start); }
-void Vm::TimerExpired(int cpu) { core_->core(cpu).doorbell().Ring(kRequestTimer); }
+void Vm::TimerExpired(int cpu) {
+  if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);
+}
 absl::Status Vm::SendMessage(const apic::Message& message) {
+  if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
+    return core_->vcpu(cpu).SendMessage(message);
+  }
   return core_->fabric().SendMessage(kOutside, message);
 }
+absl::Status Vm::SendMsi(const apic::Msi& msi) {
+  const std::optional<apic::Message> message = apic::ToMessage(msi);
+  if (message) return SendMessage(*message);
+  return absl::InvalidArgumentError(
+      fmt::format("MSI to {:#x}: the addresses of MSIs are fee00000 to feefffff", msi.address));
+}
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
+  if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
+    return core_->vcpu(cpu).SetLine(pin, asserted);
+  }
   return core_->SetLine(kOutside, pin, asserted);
 }
+void Vm::ExtIntRaised() { core_->ExtIntRaised(); }
 apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 rendezvous::Counters Vm::meeting_counters() const { return core_->rendezvous().counters(); }
-absl::StatusOr<Pause> Vm::Pause(uint64_t timeout_ns) { return core_->Pause(timeout_ns); }
+absl::StatusOr<Pause> Vm::Pause(uint64_t timeout_ns) {
+  if (const Stay* stay = Stay::Of(*core_)) {
+    return absl::FailedPreconditionError(fmt::format(
+        "Pause called in a callback on the thread of vCPU {}, which would have to stand still for "
+        "it: call it on another thread, or after Run has returned",
+        stay->cpu()));
+  }
+  return core_->Pause(timeout_ns);
+}
 void Vm::Stop() { core_->Stop(); }
 std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
   return core_->InspectAll(timeout_ns);
@@ -69,18 +114,48 @@ std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
 bool Vm::CanNeverRunAgain() { return core_->CanNeverRunAgain(); }
 void Vm::SetIdleObserver(IdleObserver* observer) { core_->SetIdleObserver(observer); }
 
-int Vcpu::index() const { return core_->cpu(); }
-Exit Vcpu::Run() { return core_->Run(); }
-absl::Status Vcpu::SendMessage(const apic::Message& message) { return core_->Send(message); }
-absl::Status Vcpu::SetLine(unsigned pin, bool asserted) { return core_->SetLine(pin, asserted); }
-absl::Status Vcpu::StartAgain(const StartState& start) { return core_->StartAgain(start); }
-absl::Status Vcpu::Hold() { return core_->Hold(); }
-void Vcpu::LetGo() { core_->doorbell().Ring(kRequestGoOn); }
+Exit Vcpu::Run() {
+  if (VcpuCore* core = vm_->Find(cpu_)) return core->Run();
+  return WithoutCore(vm_->HasLeft(cpu_), cpu_);
+}
+Exit Vcpu::Run(Devices& devices) {
+  if (VcpuCore* core = vm_->Find(cpu_)) return core->Run(*this, devices);
+  return WithoutCore(vm_->HasLeft(cpu_), cpu_);
+}
+absl::Status Vcpu::SendMessage(const apic::Message& message) {
+  VcpuCore* core = vm_->Find(cpu_);
+  return core != nullptr ? core->Send(message) : NotThere(cpu_);
+}
+absl::Status Vcpu::SetLine(unsigned pin, bool asserted) {
+  VcpuCore* core = vm_->Find(cpu_);
+  return core != nullptr ? core->SetLine(pin, asserted) : NotThere(cpu_);
+}
+absl::Status Vcpu::StartAgain(const StartState& start) {
+  VcpuCore* core = vm_->Find(cpu_);
+  return core != nullptr ? core->StartAgain(start) : NotThere(cpu_);
+}
+absl::Status Vcpu::Hold() {
+  VcpuCore* core = vm_->Find(cpu_);
+  return core != nullptr ? core->Hold() : NotThere(cpu_);
+}
+void Vcpu::LetGo() {
+  if (VcpuCore* core = vm_->Find(cpu_)) core->doorbell().Ring(kRequestGoOn);
+}
 Inspection Vcpu::Inspect() {
-  return WhileBorrowed(*core_, [](VcpuCore& core) { return core.Inspect(); });
+  VcpuCore* core = vm_->Find(cpu_);
+  if (core == nullptr) {
+    Inspection nobody;
+    nobody.cpu = cpu_;
+    nobody.apic_id = static_cast<uint32_t>(cpu_);
+    nobody.state = RunState::kOffline;
+    return nobody;
+  }
+  return WhileBorrowed(*core, [](VcpuCore& of) { return of.Inspect(); });
 }
 std::vector<Event> Vcpu::Events() const {
-  return WhileBorrowed(*core_, [](VcpuCore& core) { return core.Events(); });
+  VcpuCore* core = vm_->Find(cpu_);
+  if (core == nullptr) return {};
+  return WhileBorrowed(*core, [](VcpuCore& of) { return of.Events(); });
 }
 
 }  // namespace muster::vcpu

@@ -10,12 +10,15 @@
 
 #include <muster/apic/ioapic.h>
 #include <muster/apic/message.h>
+#include <muster/apic/msi.h>
 #include <muster/rendezvous/call.h>
 #include <muster/rendezvous/observer.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/exit.h>
+#include <muster/vcpu/run/extint.h>
 #include <muster/vcpu/run/inspection.h>
+#include <muster/vcpu/run/logger.h>
 #include <muster/vcpu/run/pause.h>
 #include <muster/vcpu/run/start_state.h>
 #include <muster/vcpu/trace/event_ring.h>
@@ -28,7 +31,13 @@ class Vcpu;         // <muster/vcpu/run/vcpu.h>
 class VmCore;
 
 struct VmConfig {
-  int cpus = 1;  // 1 to 1,024; vCPU 0 is the bootstrap processor, APIC ids are the numbers
+  int cpus = 1;      // 1 to 1,024; vCPU 0 is the bootstrap processor, APIC ids are the numbers
+  int max_cpus = 0;  // room for those that Vm::AddVcpu adds; less than `cpus`: none
+
+  // A VM of the caller's (KVM_CREATE_VM), with no vCPU and no in-kernel interrupt controller; the
+  // Vm keeps a duplicate. MSR filter, KVM_CAP_X86_USER_SPACE_MSR and vCPUs are this library's from
+  // here on. -1: the Vm makes one.
+  int vm_fd = -1;
 
   // Interrupts KVM_RUN. No handler is installed: Run keeps it blocked in its thread, lets
   // KVM_RUN alone see it (KVM_SET_SIGNAL_MASK), and leaves none pending behind.
@@ -45,6 +54,9 @@ struct VmConfig {
   // Its page is FEC00000.
   apic::IoApicConfig ioapic = {};
 
+  // The machine's 8259s; outlives the Vm. Null: there are none, and ExtINT messages are discarded.
+  ExtIntSource* extint = nullptr;
+
   // Offers the guest the timer's TSC-deadline mode, where HostTraits::tsc_deadline_exits.
   bool tsc_deadline = false;
 
@@ -60,6 +72,8 @@ struct VmConfig {
   // that. Outlives the Vm.
   rendezvous::Observer* observer = nullptr;
   uint64_t report_waits_after_ns = 1'000'000'000;
+
+  Logger* logger = nullptr;  // outlives the Vm
 };
 
 // A virtual machine's vCPUs, APICs and rendezvous. Memory, devices, threads and time are its
@@ -74,8 +88,23 @@ class Vm {
   Vm(const Vm&) = delete;
   Vm& operator=(const Vm&) = delete;
 
+  // Places for vCPUs: the greater of VmConfig's cpus and max_cpus. Not all need hold one.
   int cpus() const;
-  Vcpu& vcpu(int cpu);
+  Vcpu& vcpu(int cpu);  // 0 to cpus() - 1
+
+  // vCPU `cpu`, which is not there, joins: in wait-for-SIPI, its local APIC as firmware leaves it.
+  // Its thread may then call Run; during a Pause it stands still at once. AlreadyExists where it is
+  // there, InvalidArgument where there is no room for it, FailedPrecondition after Stop, or while a
+  // thread is still inside Run of its earlier life. Never waits for a vCPU.
+  absl::Status AddVcpu(int cpu);
+
+  // Takes `cpu` away: Run returns StoppedExit::removed, at once or when a Pause ends, after which
+  // no message names it. KVM's part of it stays, for AddVcpu. NotFound where it is not there,
+  // InvalidArgument for the bootstrap processor. Never waits for a vCPU.
+  absl::Status RemoveVcpu(int cpu);
+
+  // Whether there is a vCPU `cpu`: an answer that may be old when it comes.
+  bool HasVcpu(int cpu) const;
 
   // Guest-physical memory; add the slots before the first Run.
   MemorySlots& memory();
@@ -83,15 +112,22 @@ class Vm {
   // Where the bootstrap processor begins; before its first Run.
   void SetStart(const StartState& start);
 
-  // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed.
+  // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed. Of a vCPU that
+  // is not there it is ignored.
   void TimerExpired(int cpu);
 
   // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
   // vCPUs. INIT and SIPI wait for their targets; the others never wait.
   absl::Status SendMessage(const apic::Message& message);
 
+  // The same for what a device writes to an address. InvalidArgument where that is none of MSIs.
+  absl::Status SendMsi(const apic::Msi& msi);
+
   // A device's line to the I/O APIC. InvalidArgument where there is no such pin.
   absl::Status SetLine(unsigned pin, bool asserted);
+  // VmConfig::extint's wire has risen: to be called after each rise, so that a vCPU that it reaches
+  // looks at it. A fall needs no call. Any thread; never waits.
+  void ExtIntRaised();
   // The I/O APIC as it stands.
   apic::IoApic IoApicState() const;
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -29,24 +30,20 @@ VmCore::VmCore(const System& system, const VmConfig& config, Clock& clock, VmHan
       clock_(clock),
       handle_(std::move(handle)),
       memory_(&handle_),
-      fabric_(config.cpus, config.ioapic, *this),
-      rendezvous_(config.cpus, *this,
-                  {.observer = config.observer, .report_after_ns = config.report_waits_after_ns}),
-      awake_(config.cpus),
-      outside_(config.trace_events) {}
-
-VmCore::~VmCore() {
-  for (int cpu = 0; cpu < static_cast<int>(cores_.size()); ++cpu) Left(cpu);
+      fabric_(cpus(), config.ioapic, *this),
+      wait_log_(*this),
+      rendezvous_(cpus(), *this,
+                  {.observer = config.logger != nullptr ? &wait_log_ : config.observer,
+                   .report_after_ns = config.report_waits_after_ns}),
+      cores_(static_cast<size_t>(cpus())),
+      places_(std::make_unique<sync::Atomic<Place>[]>(static_cast<size_t>(cpus()))),
+      outside_(config.trace_events) {
+  vcpus_.reserve(cores_.size());
+  for (int cpu = 0; cpu < cpus(); ++cpu) vcpus_.push_back(Vcpu(*this, cpu));
 }
 
-absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
-  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
-  if (!handle.ok()) return handle;
-  const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
-                                                            .tsc_deadline = OffersTscDeadline()});
-  *signature = Signature(cpuid);
-  if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
-  return handle;
+VmCore::~VmCore() {
+  for (int cpu : Present()) Left(cpu);
 }
 
 absl::Status VmCore::SetLine(int source, unsigned pin, bool asserted) {
@@ -57,43 +54,50 @@ absl::Status VmCore::SetLine(int source, unsigned pin, bool asserted) {
   return fabric_.ioapic().SetLine(source, pin, asserted);
 }
 
-absl::Status VmCore::AddVcpus() {
-  for (int cpu = 0; cpu < config_.cpus; ++cpu) {
-    uint32_t signature = 0;
-    absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
-    if (!handle.ok()) return handle.status();
-    const apic::LapicConfig lapic{
-        .id = static_cast<uint32_t>(cpu),
-        .bootstrap = cpu == 0,
-        .x2apic = true,
-        .tsc_deadline = OffersTscDeadline(),
-        .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
-    cores_.push_back(
-        std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_));
-    vcpus_.emplace_back(*cores_.back());
-    if (OffersTscDeadline()) {
-      if (const absl::Status status = cores_.back()->ReadTsc(); !status.ok()) return status;
-    }
-    cores_.back()->AsFirmwareLeaves(x2apic());
-    if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+// ---- the 8259's wire ----------------------------------------------------------------------------
+
+// A rise, and a vCPU that the wire begins to reach:
+//   here: the wire is high (its user's store); then this RMW; then the identities are read
+//   vCPU: its identity is published; then the RMW in SeeWire; then it looks at the wire
+// The RMWs of one word are ordered, and the later one synchronizes with the earlier. If that of
+// SeeWire is the later, the vCPU sees the wire high. Else the identity is seen here, and it is
+// rung.
+
+void VmCore::ExtIntRaised() {
+  wire_rises_.FetchAdd(1, std::memory_order_acq_rel);
+  for (int cpu : fabric_.table().Wired()) core(cpu).doorbell().Ring(kRequestWire);
 }
+
+void VmCore::SeeWire() { wire_rises_.FetchAdd(0, std::memory_order_acq_rel); }
 
 // ---- what this KVM does -------------------------------------------------------------------------
 
 const HostTraits& VmCore::traits() {
   // Acquire: what it points to was written before the release below.
   if (const HostTraits* known = traits_.Load(std::memory_order_acquire)) return *known;
-  sync::MutexLock lock(traits_mutex_);
-  if (!probed_) {
-    probed_ = config_.traits ? *config_.traits : FindTraits();
+  absl::Status found;
+  {
+    sync::MutexLock lock(traits_mutex_);
+    if (probed_) return *probed_;
+    probed_ = config_.traits ? *config_.traits : FindTraits(found);
     traits_.Store(&*probed_, std::memory_order_release);
   }
-  return *probed_;
+  const HostTraits& known = *traits_.Load(std::memory_order_acquire);
+  if (config_.traits) return known;
+  if (found.ok()) {
+    Log(Logger::Severity::kInfo,
+        fmt::format("this KVM: exact interrupt windows {}, exits on CR8 {}, exits on "
+                    "IA32_TSC_DEADLINE {}",
+                    known.exact_windows, known.set_tpr_exits, known.tsc_deadline_exits));
+  } else {
+    Log(Logger::Severity::kWarning,
+        fmt::format("what this KVM does could not be found out, and the slowest is assumed: {}",
+                    found.ToString()));
+  }
+  return known;
 }
 
-HostTraits VmCore::FindTraits() {
+HostTraits VmCore::FindTraits(absl::Status& found) {
   if (cpus() < system_.max_vcpus()) {
     if (absl::StatusOr<ProbedVm> here = ProbeIn(system_, handle_, cpus()); here.ok()) {
       prober_ = std::move(here->vcpu);
@@ -101,7 +105,9 @@ HostTraits VmCore::FindTraits() {
     }
   }
   // Without an answer the defaults, right everywhere, if slow.
-  return ProbeHost(system_).value_or(HostTraits{});
+  const absl::StatusOr<HostTraits> apart = ProbeHost(system_);
+  found = apart.status();
+  return apart.value_or(HostTraits{});
 }
 
 bool VmCore::RdtscObeysOffset() {
@@ -119,6 +125,11 @@ absl::Status VmCore::MoveProber(int64_t ticks) {
   const absl::StatusOr<int64_t> offset = prober_->GetTscOffset();
   if (!offset.ok()) return offset.status();
   return prober_->SetTscOffset(*offset + ticks);
+}
+
+void VmCore::WaitLog::Waits(const rendezvous::Wait& wait) {
+  vm_.Log(Logger::Severity::kWarning, ToString(wait));
+  if (vm_.config_.observer != nullptr) vm_.config_.observer->Waits(wait);
 }
 
 // ---- who is awake -------------------------------------------------------------------------------
@@ -157,29 +168,38 @@ void VmCore::Left(int cpu) {
 
 bool VmCore::CanNeverRunAgain() {
   // With every vCPU borrowed nothing moves: an exact look, or none.
-  int borrowed = 0;
+  const CpuSet present = Present();
+  CpuSet borrowed;
   bool asleep = true;
   // In ascending order, so that two who look wait for each other in one direction only.
-  while (borrowed < cpus() && core(borrowed).doorbell().Borrow() != Execution::kBorrowed) {
-    asleep = asleep && core(borrowed).AsleepForGood();
-    ++borrowed;
+  for (int cpu : present) {
+    if (core(cpu).doorbell().Borrow() == Execution::kBorrowed) {
+      asleep = false;
+      break;
+    }
+    borrowed.Add(cpu);
+    asleep = core(cpu).AsleepForGood();
     if (!asleep) break;
   }
-  asleep = asleep && borrowed == cpus();
   // Mail that came in meanwhile: a vCPU that was looked at first may have been rung since. Nobody
   // but the outside can have done that, but the answer is about now.
-  for (int cpu = 0; asleep && cpu < cpus(); ++cpu) asleep = core(cpu).AsleepForGood();
-  for (int cpu = 0; cpu < borrowed; ++cpu) core(cpu).doorbell().GiveBack();
+  for (int cpu : borrowed) asleep = asleep && core(cpu).AsleepForGood();
+  for (int cpu : borrowed) core(cpu).doorbell().GiveBack();
   return asleep;
 }
 
 // ---- stop, look ---------------------------------------------------------------------------------
 
 void VmCore::Stop() {
-  for (int cpu = 0; cpu < cpus(); ++cpu) core(cpu).doorbell().Ring(kRequestStop);
+  {
+    sync::MutexLock lock(adding_mutex_);
+    stopped_ = true;  // from here on none joins
+  }
+  const CpuSet present = Present();
+  for (int cpu : present) core(cpu).doorbell().Ring(kRequestStop);
   // Those inside Run see the request, leave the rendezvous and return. The others would not until
   // they call Run again, if they ever do: nobody may wait for them.
-  for (int cpu = 0; cpu < cpus(); ++cpu) {
+  for (int cpu : present) {
     Doorbell& doorbell = core(cpu).doorbell();
     const Execution was = doorbell.Borrow();
     if (was == Execution::kBorrowed) continue;
@@ -209,7 +229,7 @@ std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
 std::vector<Inspection> VmCore::InspectBy(
     absl::FunctionRef<absl::StatusOr<Outcome>(CpuSet, absl::FunctionRef<void(int)>)> execute) {
   std::vector<Inspection> seen;
-  CpuSet rest = CpuSet::FirstN(cpus());
+  CpuSet rest = Present();
   InspectIdle(rest, seen);
   if (!rest.Empty()) {
     sync::Mutex mutex;
@@ -280,8 +300,19 @@ void VmCore::PostNmi(const Origin& origin, int cpu) {
 
 void VmCore::PostSmi(int cpu) { core(cpu).PostSmi(); }
 
+void VmCore::PostExtInt(const Origin& origin, int cpu) {
+  TracePost(origin, cpu, kPostedExtInt);
+  core(cpu).doorbell().Ring(kRequestExtInt);
+}
+
 absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const char* name,
                           absl::FunctionRef<void(int cpu)> function) {
+  if (const Stay* stay = Stay::Of(*this); stay != nullptr && origin.cpu == kOutside) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} sent in a callback on the thread of vCPU {}, inside Run: it may have to wait "
+        "for that thread",
+        name, stay->cpu()));
+  }
   const Initiator initiator =
       origin.cpu == kOutside ? Initiator::Outside() : Initiator::Vcpu(origin.cpu);
   return rendezvous_

@@ -2,6 +2,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <muster/vcpu/irq/fabric.h>
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/memory_slots.h>
+#include <muster/vcpu/kvm/probe_in.h>
 #include <muster/vcpu/kvm/system.h>
 #include <muster/vcpu/kvm/vm_handle.h>
 #include <muster/vcpu/run/clock.h>
@@ -27,11 +29,30 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   VmCore(const System& system, const VmConfig& config, Clock& clock, VmHandle handle);
   ~VmCore() override;
 
+  // Those of VmConfig::cpus.
   absl::Status AddVcpus();
+  absl::Status AddVcpu(int cpu) ABSL_LOCKS_EXCLUDED(adding_mutex_);
+  absl::Status RemoveVcpu(int cpu);
+  // Ends the stay of a vCPU that was told to leave, where no thread is inside Run.
+  void FinishRemoval(int cpu);
 
-  int cpus() const { return config_.cpus; }
+  // Places; those that hold a vCPU are Present().
+  int cpus() const { return std::max(config_.cpus, config_.max_cpus); }
+  bool IsPresent(int cpu) const {
+    // Acquire: the vCPU was made before the release in AddVcpu.
+    return cpu >= 0 && cpu < cpus() &&
+           places_[cpu].Load(std::memory_order_acquire) == Place::kTaken;
+  }
+  rendezvous::CpuSet Present() const;
+  // There was one, which has been removed.
+  bool HasLeft(int cpu) const {
+    // Relaxed: nothing of the vCPU is looked at after this.
+    return places_[cpu].Load(std::memory_order_relaxed) == Place::kLeft;
+  }
+  // Null where there is none.
+  VcpuCore* Find(int cpu) { return IsPresent(cpu) ? &core(cpu) : nullptr; }
   // Where vCPUs begin in x2APIC mode.
-  bool x2apic() const { return config_.x2apic || config_.cpus > 255; }
+  bool x2apic() const { return config_.x2apic || cpus() > 255; }
   VcpuCore& core(int cpu) { return *cores_[static_cast<size_t>(cpu)]; }
   Vcpu& vcpu(int cpu) { return vcpus_[static_cast<size_t>(cpu)]; }
   Clock& clock() { return clock_; }
@@ -46,10 +67,23 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // By the owner of vCPU `source`, or kOutside.
   absl::Status SetLine(int source, unsigned pin, bool asserted);
 
-  void Stop();
+  // Null where there are no 8259s.
+  ExtIntSource* extint() const { return config_.extint; }
+  void ExtIntRaised();
+  // By a vCPU's owner that has published an identity: from here on Asserted() shows it each rise
+  // that ExtIntRaised has not told it of.
+  void SeeWire();
+
+  // Any thread, with no lock held.
+  void Log(Logger::Severity severity, std::string_view line) const {
+    if (config_.logger != nullptr) config_.logger->Log(severity, line);
+  }
+
+  void Stop() ABSL_LOCKS_EXCLUDED(adding_mutex_);
   absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
   absl::Status ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys, uint64_t host_tsc,
-                            const absl::StatusOr<uint64_t>& kvmclock);
+                            const absl::StatusOr<uint64_t>& kvmclock)
+      ABSL_LOCKS_EXCLUDED(adding_mutex_);
   bool CanNeverRunAgain();
   std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
@@ -78,6 +112,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) override;
   void PostNmi(const Origin& origin, int cpu) override;
   void PostSmi(int cpu) override;
+  void PostExtInt(const Origin& origin, int cpu) override;
   absl::Status Init(const Origin& origin, const rendezvous::CpuSet& targets) override;
   absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
                        uint8_t vector) override;
@@ -87,8 +122,11 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
                     absl::FunctionRef<void(int cpu)> function);
   absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
+  absl::Status MakeCore(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
+  absl::Status BringBack(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   bool OffersTscDeadline() { return config_.tsc_deadline && traits().tsc_deadline_exits; }
-  HostTraits FindTraits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(traits_mutex_);
+  // `found`: why it is not known.
+  HostTraits FindTraits(absl::Status& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(traits_mutex_);
   absl::Status MoveProber(int64_t ticks) ABSL_LOCKS_EXCLUDED(traits_mutex_);
   // Records a message in the ring of the vCPU that sends it, or in the outside's.
   void TracePost(const Origin& origin, int cpu, uint64_t vector) ABSL_LOCKS_EXCLUDED(trace_mutex_);
@@ -101,14 +139,36 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   const VmHandle handle_;
   MemorySlots memory_;
   Fabric fabric_;
+  // Has waits that last logged, and passes them on.
+  class WaitLog final : public rendezvous::Observer {
+   public:
+    explicit WaitLog(const VmCore& vm) : vm_(vm) {}
+    void Waits(const rendezvous::Wait& wait) override;
+
+   private:
+    const VmCore& vm_;
+  };
+  WaitLog wait_log_;
   rendezvous::Rendezvous rendezvous_;
-  std::vector<std::unique_ptr<VcpuCore>> cores_;  // destroyed before what they refer to
+  // One for each place, made when it is first needed; destroyed before what they refer to.
+  std::vector<std::unique_ptr<VcpuCore>> cores_;
   std::vector<Vcpu> vcpus_;
+  enum class Place : uint8_t { kEmpty, kTaken, kLeft };
+  const std::unique_ptr<sync::Atomic<Place>[]> places_;
+
+  // Orders the vCPUs that come, and what they have to be given of the others.
+  sync::Mutex adding_mutex_;
+  bool stopped_ ABSL_GUARDED_BY(adding_mutex_) = false;
+  // Guest TSC minus host TSC, of vCPU 0 when it was made and moved by every pause since; none where
+  // KVM does not tell.
+  std::optional<int64_t> tsc_offset_ ABSL_GUARDED_BY(adding_mutex_);
 
   Vm::IdleObserver* observer_ = nullptr;
   void TellAllAsleep();
-  sync::Atomic<int> awake_;            // vCPUs that are not parked
+  sync::Atomic<int> awake_{0};         // vCPUs that are not parked
   sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
+
+  sync::Atomic<uint64_t> wire_rises_{0};  // see ExtIntRaised
 
   sync::Mutex trace_mutex_;
   EventRing outside_ ABSL_GUARDED_BY(trace_mutex_);  // posts that no vCPU made

@@ -28,6 +28,8 @@ const char* ToString(EventKind kind) {
       return "init";
     case EventKind::kSipi:
       return "sipi";
+    case EventKind::kExtInt:
+      return "extint";
   }
   return "unknown";
 }
@@ -43,8 +45,10 @@ std::string ToString(const Event& event) {
     case EventKind::kExit:
       return fmt::format("{} reason {} {:#x}", head, event.a, event.b);
     case EventKind::kPost:
+      if ((event.a & kPostedExtInt) != 0) return fmt::format("{} extint to {}", head, event.b);
       return fmt::format("{} vector {:#04x} to {}", head, event.a & 0xff, event.b);
     case EventKind::kInject:
+    case EventKind::kExtInt:
     case EventKind::kEoi:
     case EventKind::kSipi:
     case EventKind::kTimer:

@@ -11,7 +11,7 @@ namespace muster::vcpu {
 // `a` and `b` by kind.
 enum class EventKind : uint16_t {
   kExit,    // a: KVM exit reason; b: port, address or MSR
-  kPost,    // a: vector, Origin::Kind << 8, pin << 16; b: target
+  kPost,    // a: vector, Origin::Kind << 8, pin << 16, kPostedExtInt; b: target
   kInject,  // a: vector
   kNmi,     // -
   kEoi,     // a: vector
@@ -20,7 +20,11 @@ enum class EventKind : uint16_t {
   kTimer,   // a: vector; the APIC timer has expired
   kInit,    // -
   kSipi,    // a: vector
+  kExtInt,  // a: vector, as the 8259 gave it; injected
 };
+
+// Of a kPost: an ExtINT message, which has no vector.
+inline constexpr uint64_t kPostedExtInt = uint64_t{1} << 24;
 
 const char* ToString(EventKind kind);
 

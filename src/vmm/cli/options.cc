@@ -20,13 +20,16 @@ constexpr int kRunsOfSuite = 10;
 constexpr const char* kExamples = R"(Examples:
   muster run hello --cpus 4 --stats           an installed guest, and what its CPUs did
   muster run ./kernel --memory 1G -- debug    a file; "debug" joins its command line
-  muster run ./kernel --timeout 10s --json -- a=1
+  muster run ./kernel --serial console        every key goes to the guest; Ctrl-A x ends the run
+  muster run ./kernel --serial unix:/tmp/guest.sock
+  muster run ./kernel --serial none --timeout 10s --json -
 
-Only the guest's output goes to stdout. Ctrl-C ends a run, Ctrl-Z stops it and its clocks until fg,
-Ctrl-\ prints a report and goes on.
+Only the guest's serial line goes to stdout. There, Ctrl-C ends a run, Ctrl-Z stops it and its
+clocks until fg, Ctrl-\ prints a report and goes on; with --serial console see Ctrl-A h.
 Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
   2 usage, 4 image, 6 no usable KVM, 8 guest crash, 10 no CPU can ever run again, 12 timeout,
-  14 host failure, 16 a stress run not as due, 130 Ctrl-C.)";
+  14 host failure, or nobody reads the guest's output any more, 16 a stress run not as due,
+  130 Ctrl-C.)";
 
 constexpr const char* kStressExamples = R"(Examples:
   muster stress --suite                       every scenario, 10 runs of each variant
@@ -136,11 +139,18 @@ CLI::Validator FileName() {
   return CLI::Validator(
       [](const std::string& name) {
         if (name.empty()) return std::string("a file's name is empty");
-        if (name == "-") return std::string("-: stdout is the guest's serial line; name a file");
+        if (name == "-") return std::string("-: this can't go to stdout; name a file");
         if (name[0] != '-') return std::string();
         return fmt::format("a file's name is missing before {0}; for a file of that name, ./{0}",
                            name);
       },
+      "");
+}
+
+// As FileName, where "-" is stdout.
+CLI::Validator FileNameOrStdout() {
+  return CLI::Validator(
+      [file = FileName()](std::string& name) { return name == "-" ? std::string() : file(name); },
       "");
 }
 
@@ -184,6 +194,15 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   run_command->add_option("--initrd", run.initrd, "a file to give the guest as Multiboot module")
       ->type_name("FILE")
       ->check(FileName());
+  std::string serial;
+  run_command
+      ->add_option(
+          "--serial", serial,
+          "what the guest's serial line is connected to: stdio, as the terminal edits "
+          "lines, unless told; console, a terminal of its own; pty, whose name is printed; "
+          "unix:PATH, a socket; a file; or none")
+      ->type_name("WHERE")
+      ->check(Quantity(ParseSerialChoice, run.serial));
   uint64_t flat = 0;
   std::string flat_text;
   CLI::Option* flat_option =
@@ -199,9 +218,9 @@ Options ParseCommandLine(int argc, const char* const* argv) {
           ->check(Quantity(ParseDuration, timeout_ns));
   run_command
       ->add_option("--json", run.json,
-                   "write a report as JSON when the run has ended, and on Ctrl-\\")
+                   "write a report as JSON when the run has ended, and on Ctrl-\\; - is stdout")
       ->type_name("FILE")
-      ->check(FileName());
+      ->check(FileNameOrStdout());
   run_command
       ->add_option("--trace", run.trace,
                    "write what happened, for Perfetto (ui.perfetto.dev): a track for each CPU")
@@ -297,6 +316,11 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     return doctor;
   }
   if (run.image.empty()) return Refuse("IMAGE is an empty name");
+  if (run.json == "-" && run.serial.OnStdout()) {
+    return Refuse(
+        "--json -: stdout is the guest's serial line; name a file, or connect that line to "
+        "something else, as by --serial none");
+  }
   if (*flat_option) run.flat = flat;
   if (*timeout_option) run.timeout_ns = timeout_ns;
   run.arguments = JoinWords(run.arguments, words);

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include <muster/vmm/cli/serial_choice.h>
+
 namespace muster::vmm {
 
 struct RunOptions {
@@ -15,8 +17,9 @@ struct RunOptions {
   std::string arguments;         // --cmdline, and the words after --
   std::string initrd;            // "": none
   std::optional<uint64_t> flat;  // where an image without a format goes
-  std::string json;              // "": none
-  std::string trace;             // "": none
+  SerialChoice serial;
+  std::string json;   // "": none; "-": stdout
+  std::string trace;  // "": none
   std::optional<uint64_t> timeout_ns;
   bool stats = false;
 };

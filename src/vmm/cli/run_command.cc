@@ -1,17 +1,15 @@
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <fmt/format.h>
-#include <memory>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/open_serial.h>
 #include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/cli/raw_terminal.h>
+#include <muster/vmm/cli/report_files.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/supervise.h>
@@ -36,11 +34,6 @@ constexpr size_t kCodeBytes = 15;  // the longest instruction
 constexpr size_t kTraceEventsInAll = size_t{1} << 18;
 constexpr size_t kTraceEventsEach = 1 << 13;
 
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, FileCloser>;
-
 int Refuse(int status, const std::string& why) {
   fmt::print(stderr, "muster: {}\n", why);
   return status;
@@ -64,6 +57,7 @@ bool NeedsReport(const Ending& ending) {
     case Ending::Kind::kPowerOff:
     case Ending::Kind::kReset:
     case Ending::Kind::kGuestExit:
+    case Ending::Kind::kOutputLost:
       return false;
     default:
       return true;
@@ -75,42 +69,6 @@ bool NeedsReport(const Ending& ending) {
 size_t TraceEvents(const RunOptions& options) {
   if (!options.stats && options.trace.empty()) return vcpu::kLastEvents;
   return std::min(kTraceEventsEach, kTraceEventsInAll / static_cast<size_t>(options.cpus));
-}
-
-// Opened before the guest starts, so that a wrong name costs no run.
-struct Files {
-  File json, trace;
-};
-
-// False where the option's file can't be opened; true too where there is none.
-bool OpenFor(const char* option, const std::string& name, File& file) {
-  if (name.empty()) return true;
-  file.reset(std::fopen(name.c_str(), "we"));
-  if (!file) Refuse(kExitUsage, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
-  return file != nullptr;
-}
-
-// One file under two names or one, which neither report would survive.
-bool AreOne(const Files& files) {
-  struct stat json, trace;
-  return files.json && files.trace && fstat(fileno(files.json.get()), &json) == 0 &&
-         fstat(fileno(files.trace.get()), &trace) == 0 && S_ISREG(json.st_mode) &&
-         json.st_dev == trace.st_dev && json.st_ino == trace.st_ino;
-}
-
-// As Write, in place of what a regular file holds already.
-bool Rewrite(std::FILE* file, const std::string& text) {
-  struct stat status;
-  if (fstat(fileno(file), &status) != 0) return false;
-  if (S_ISREG(status.st_mode)) {
-    std::rewind(file);
-    if (ftruncate(fileno(file), 0) != 0) return false;
-  }
-  return Write(file, text);
-}
-
-int Unwritten(const char* option, const std::string& name) {
-  return Refuse(kExitHostFailure, fmt::format("{} {}: {}", option, name, std::strerror(errno)));
 }
 
 // One `muster run` from the loaded image on.
@@ -126,24 +84,23 @@ class Run {
         style_(StyleFor(STDERR_FILENO)) {}
 
   // While the run goes on. The JSON first: whoever reads the text finds it there.
-  void ShowReport(const Files& files) {
+  void ShowReport(ReportFiles& files) {
     const RunReport report = Gather();
-    if (files.json && !Rewrite(files.json.get(), ToJson(report))) {
-      (void)Unwritten("--json", options_.json);
-    }
+    (void)PutJson(files, report);
     Print(RenderReport(report, style_));
   }
 
   // After the end; the exit status.
-  int Conclude(const Files& files) {
+  int Conclude(ReportFiles& files) {
     const RunReport report = Gather();
     Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
                                       : RenderHeadline(report, style_));
     if (options_.stats) Print(RenderStats(report, style_));
-    if (files.json && !Rewrite(files.json.get(), ToJson(report)))
-      return Unwritten("--json", options_.json);
-    if (files.trace && !Write(files.trace.get(), ToTraceEvents(report))) {
-      return Unwritten("--trace", options_.trace);
+    if (!PutJson(files, report)) return kExitHostFailure;
+    if (files.wants_trace()) {
+      if (const absl::Status status = files.PutTrace(ToTraceEvents(report)); !status.ok()) {
+        return Refuse(kExitHostFailure, status);
+      }
     }
     return ExitStatusOf(*report.ending);
   }
@@ -151,6 +108,14 @@ class Run {
  private:
   static void Print(const std::string& text) {
     Write(stderr, text);  // where that is lost there is nobody to tell
+  }
+
+  // False where it is lost, which has been said.
+  static bool PutJson(ReportFiles& files, const RunReport& report) {
+    if (!files.wants_json()) return true;
+    const absl::Status status = files.PutJson(ToJson(report));
+    if (!status.ok()) (void)Refuse(kExitHostFailure, status);
+    return status.ok();
   }
 
   RunReport Gather() {
@@ -164,7 +129,8 @@ class Run {
     report.ending = machine_.ending();
     report.vcpus = machine_.Inspect(kInspectTimeoutNs);
     report.trace_events = TraceEvents(options_);
-    if (report.ending) {
+    // While the run goes on, or ends, these are the vCPU threads' own.
+    if (machine_.finished()) {
       report.faults = machine_.Faults();
       report.events = machine_.Events();
       report.outside_events = machine_.OutsideEvents();
@@ -216,12 +182,15 @@ int RunCommand(const RunOptions& options) {
     if (!initrd.ok()) return Refuse(kExitImage, initrd.status());
     request.initrd = ImageBytes(options.initrd, *initrd);
   }
-  Files files;
-  if (!OpenFor("--json", options.json, files.json) ||
-      !OpenFor("--trace", options.trace, files.trace)) {
-    return kExitUsage;
+  RawTerminal terminal(options.serial.kind == SerialChoice::Kind::kConsole ? STDIN_FILENO : -1);
+  const auto serial = OpenSerial::Open(options.serial, terminal);
+  if (!serial.ok()) {
+    return Refuse(kExitUsage, fmt::format("--serial {}", std::string(serial.status().message())));
   }
-  if (AreOne(files)) return Refuse(kExitUsage, "--json and --trace name the same file");
+  ReportFiles files;
+  if (absl::Status status = files.Open(options, (*serial)->file_fd()); !status.ok()) {
+    return Refuse(kExitUsage, status);
+  }
 
   auto memory = GuestMemory::Create(options.memory_bytes);
   if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
@@ -248,7 +217,7 @@ int RunCommand(const RunOptions& options) {
   config.observer = &wait_printer;
   config.cpus = options.cpus;
   config.trace_events = TraceEvents(options);
-  config.input_fd = STDIN_FILENO;
+  config.serial = &(*serial)->peer();
   config.reload = [again = request, cpus = options.cpus](
                       GuestMemory& to) mutable -> absl::StatusOr<vcpu::StartState> {
     again.again = true;
@@ -267,10 +236,15 @@ int RunCommand(const RunOptions& options) {
   }();
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
   Run run(options, request.image, *std::move(loaded), **machine);
+  if (!(*serial)->news().empty()) fmt::print(stderr, "muster: {}\n", (*serial)->news());
+  terminal.Enter();
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);
   }
-  Supervise(**machine, signals, options.timeout_ns, [&] { run.ShowReport(files); });
+  Supervise(**machine, signals, terminal, options.timeout_ns, [&] { run.ShowReport(files); });
+  terminal.Leave();
+  // Nobody takes these any more, and the last of the output may wait for a reader.
+  signals.LetKill();
   (*machine)->Finish();
   return run.Conclude(files);
 }

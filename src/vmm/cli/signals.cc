@@ -15,11 +15,15 @@ sigset_t SetOf(std::initializer_list<int> numbers) {
 
 }  // namespace
 
-Signals::Signals() {
-  const sigset_t blocked = SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGUSR1});
+Signals::Signals() : taken_(SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT})) {
+  struct sigaction hangup {};
+  if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+    sigaddset(&taken_, SIGHUP);
+  }
+  sigset_t blocked = taken_;
+  sigaddset(&blocked, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &blocked, &before_);
-  const sigset_t taken = SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP});
-  fd_ = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+  fd_ = signalfd(-1, &taken_, SFD_CLOEXEC | SFD_NONBLOCK);
   // A reader of the guest's output that goes away is an error of write(), not a death.
   std::signal(SIGPIPE, SIG_IGN);
 }
@@ -29,14 +33,15 @@ Signals::~Signals() {
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-std::optional<int> Signals::Take() {
+std::optional<Signals::Taken> Signals::Take() {
   signalfd_siginfo info;
   if (read(fd_, &info, sizeof(info)) != sizeof(info)) return std::nullopt;
-  return static_cast<int>(info.ssi_signo);
+  return Taken{.number = static_cast<int>(info.ssi_signo),
+               .is_own = info.ssi_code == SI_USER && static_cast<pid_t>(info.ssi_pid) == getpid()};
 }
 
 void Signals::LetKill() {
-  const sigset_t deadly = SetOf({SIGINT, SIGTERM});
+  const sigset_t deadly = SetOf({SIGINT, SIGTERM, SIGHUP});
   pthread_sigmask(SIG_UNBLOCK, &deadly, nullptr);
 }
 

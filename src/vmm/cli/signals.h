@@ -6,7 +6,8 @@
 namespace muster::vmm {
 
 // The signals that steer a run, as a descriptor. While this lives they are blocked in this thread
-// and those that it starts, and SIGUSR1, with which vCPUs are kicked, too; SIGPIPE is ignored.
+// and those that it starts, and SIGUSR1, with which vCPUs are kicked, too; SIGPIPE is ignored. So
+// is SIGHUP where it was already: that is how nohup has it.
 class Signals {
  public:
   Signals();
@@ -16,13 +17,18 @@ class Signals {
 
   int fd() const { return fd_; }
 
-  // The next one that came: SIGINT, SIGTERM, SIGQUIT or SIGTSTP.
-  std::optional<int> Take();
+  struct Taken {
+    int number;   // SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP or SIGCONT
+    bool is_own;  // this process sent it to itself
+  };
+  // The next one that came.
+  std::optional<Taken> Take();
 
-  // From here on SIGINT and SIGTERM end the process as they would without all this.
+  // From here on SIGINT, SIGTERM and SIGHUP end the process as they would without all this.
   void LetKill();
 
  private:
+  sigset_t taken_;
   sigset_t before_;
   int fd_;
 };

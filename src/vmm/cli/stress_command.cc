@@ -134,7 +134,8 @@ int StressCommand(const StressOptions& options) {
   request.explain = !options.suite || !options.names.empty();
   request.should_stop = [&] {
     while (const auto signal = signals.Take()) {
-      interrupted = interrupted || *signal == SIGINT || *signal == SIGTERM;
+      interrupted = interrupted || signal->number == SIGINT || signal->number == SIGTERM ||
+                    signal->number == SIGHUP;
     }
     return interrupted;
   };

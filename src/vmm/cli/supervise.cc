@@ -20,23 +20,38 @@ void Stop(Machine& machine, Ending::Kind kind, std::string detail) {
 }
 
 // Stops the guest, then the process; when that goes on, so does the guest.
-void StopUntilContinued(Machine& machine) {
+void StopUntilContinued(Machine& machine, RawTerminal& terminal) {
   const absl::Status paused = machine.Pause(kPauseTimeoutNs);
   if (!paused.ok()) {
     fmt::print(stderr, "muster: the guest runs on, unpaused: {}\n", std::string(paused.message()));
   }
   // What the signal does by itself, but not here and now: SIGTSTP is blocked, and ours.
-  if (paused.ok()) kill(getpid(), SIGSTOP);
+  if (paused.ok()) {
+    terminal.Leave();
+    kill(getpid(), SIGSTOP);
+    terminal.Enter();
+  }
   if (const absl::Status status = machine.Resume(); !status.ok()) {
     fmt::print(stderr, "muster: the guest's clocks show the pause: {}\n",
                std::string(status.message()));
   }
 }
 
+const char* NameOf(const Signals::Taken& signal) {
+  switch (signal.number) {
+    case SIGINT:
+      return signal.is_own ? "Ctrl-A x" : "Ctrl-C";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "SIGTERM";
+  }
+}
+
 }  // namespace
 
-void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeout_ns,
-               const std::function<void()>& show_report) {
+void Supervise(Machine& machine, Signals& signals, RawTerminal& terminal,
+               std::optional<uint64_t> timeout_ns, const std::function<void()>& show_report) {
   uint64_t deadline = timeout_ns ? machine.start_ns() + *timeout_ns : sync::kNever;
   while (!machine.finished()) {
     pollfd waits[] = {{machine.news_fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
@@ -46,6 +61,7 @@ void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeo
       if (now >= deadline) {
         deadline = sync::kNever;
         Stop(machine, Ending::Kind::kTimeout, FormatDuration(*timeout_ns));
+        terminal.Leave();
         continue;
       }
       left.tv_sec = static_cast<time_t>((deadline - now) / 1'000'000'000);
@@ -56,17 +72,22 @@ void Supervise(Machine& machine, Signals& signals, std::optional<uint64_t> timeo
       Stop(machine, Ending::Kind::kHostFailure, fmt::format("ppoll: {}", std::strerror(errno)));
     }
     machine.Tend();
-    while (const std::optional<int> signal = signals.Take()) {
-      if (*signal == SIGTSTP) {
-        if (!machine.ending()) StopUntilContinued(machine);
-        continue;
+    while (const std::optional<Signals::Taken> signal = signals.Take()) {
+      switch (signal->number) {
+        case SIGTSTP:
+          if (!machine.ending()) StopUntilContinued(machine, terminal);
+          break;
+        case SIGCONT:
+          terminal.Renew();
+          break;
+        case SIGQUIT:
+          if (!machine.ending()) show_report();
+          break;
+        default:
+          Stop(machine, Ending::Kind::kInterrupted, NameOf(*signal));
+          terminal.Leave();
+          signals.LetKill();
       }
-      if (*signal == SIGQUIT) {
-        if (!machine.ending()) show_report();
-        continue;
-      }
-      Stop(machine, Ending::Kind::kInterrupted, *signal == SIGINT ? "Ctrl-C" : "SIGTERM");
-      signals.LetKill();
     }
   }
 }

@@ -6,12 +6,14 @@
 
 namespace muster::vmm {
 
-// Where the lines of devices end: the I/O APIC. Any thread, with no lock of a device held: a line
+// Where the lines of devices end: the board's, or the I/O APIC's pins. Any thread, with no lock of a device held: a line
 // may reset vCPUs, which are waited for then.
 class IrqSink {
  public:
   virtual ~IrqSink() = default;
   virtual void SetLine(unsigned line, bool asserted) = 0;
+  // The 8259s' INTR has risen: see vcpu::Vm::ExtIntRaised.
+  virtual void IntrRaised() {}
 };
 
 // A device's interrupt request. The device says under its own lock what the line is to be, and

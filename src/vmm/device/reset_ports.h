@@ -7,25 +7,8 @@
 
 namespace muster::vmm {
 
-// The ways in which a PC resets itself. What resets the processors alone is carried out; what
-// resets the whole machine ends the run.
-
-// Keyboard controller: command 0xfe pulses the processors' reset line. Its status is that of a
-// controller that takes commands and has no data, for guests that wait for it.
-class KeyboardReset : public PortDevice {
- public:
-  static constexpr uint16_t kPort = 0x64;
-
-  explicit KeyboardReset(RunControl& control) : control_(control) {}
-
-  uint32_t Read(uint16_t, int) override { return 0; }
-  void Write(uint16_t, int, uint32_t value) override {
-    if (value == 0xfe) control_.SoftReset();
-  }
-
- private:
-  RunControl& control_;
-};
+// The ways in which a PC resets itself, but for the keyboard controller's. What resets the
+// processors alone is carried out; what resets the whole machine ends the run.
 
 // System control port A: bit 0 pulses the processors' reset line and falls by itself; bit 1, gate
 // A20, is just kept.

@@ -19,8 +19,7 @@ class TestLines : public PortDevice {
 
   uint32_t Read(uint16_t, int) override { return UINT32_MAX; }
   void Write(uint16_t offset, int, uint32_t value) override {
-    // A PC wires IRQ 0, the timer's, to pin 2 of the I/O APIC.
-    irqs_.SetLine(offset == 0 ? 2 : offset, value != 0);
+    irqs_.SetLine(offset, value != 0);
   }
 
  private:

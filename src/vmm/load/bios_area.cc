@@ -1,8 +1,10 @@
 #include <array>
 
+#include <muster/vmm/load/acpi_tables.h>
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_rom.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/load/smbios.h>
 
 namespace muster::vmm {
 namespace {
@@ -31,6 +33,10 @@ absl::Status WriteBiosArea(int cpus, GuestMemory& memory) {
     if (!status.ok()) return status;
   }
   absl::Status status = memory.Write(BiosArea::kMpTables, BuildMpTables(BiosArea::kMpTables, cpus));
+  if (status.ok()) {
+    status = memory.Write(BiosArea::kAcpiTables, BuildAcpiTables(BiosArea::kAcpiTables, cpus));
+  }
+  if (status.ok()) status = memory.Write(BiosArea::kSmbios, BuildSmbios(BiosArea::kSmbios));
   if (status.ok()) status = memory.WriteValue(BootRom::kLowBase, BootRom::Contents());
   return status;
 }

@@ -1,5 +1,6 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_info.h>
+#include <muster/vmm/load/ram_map.h>
 
 namespace muster::vmm {
 namespace {
@@ -37,32 +38,19 @@ struct ModuleEntry {
 };
 
 struct MapEntry {
-  enum Type : uint32_t { kAvailable = 1, kReserved = 2 };
-
   uint32_t size;  // of what follows this field
   uint32_t base_low, base_high, length_low, length_high;
   uint32_t type;
-
-  static MapEntry Of(uint64_t base, uint64_t end, Type type) {
-    const uint64_t length = end - base;
-    return {sizeof(MapEntry) - sizeof(uint32_t), static_cast<uint32_t>(base),
-            static_cast<uint32_t>(base >> 32),   static_cast<uint32_t>(length),
-            static_cast<uint32_t>(length >> 32), type};
-  }
 };
 static_assert(sizeof(MapEntry) == 24);
 
 std::vector<MapEntry> BuildMemoryMap(const BootInfo& info, const GuestMemory& memory) {
   std::vector<MapEntry> map;
-  const auto add = [&map](uint64_t base, uint64_t end, MapEntry::Type type) {
-    if (base < end) map.push_back(MapEntry::Of(base, end, type));
-  };
-  add(0, kLowMemoryEnd, MapEntry::kAvailable);
-  add(kLowMemoryEnd, kHighMemory, MapEntry::kReserved);
-  add(kHighMemory, info.usable_low_end, MapEntry::kAvailable);
-  add(info.usable_low_end, memory.low_end(), MapEntry::kReserved);
-  for (const GuestMemory::Region& region : memory.regions()) {
-    if (region.base >= GuestMemory::kHoleEnd) add(region.base, region.end(), MapEntry::kAvailable);
+  for (const RamRange& range : BuildRamMap(memory, info.usable_low_end)) {
+    const uint64_t length = range.end - range.base;
+    map.push_back({sizeof(MapEntry) - sizeof(uint32_t), static_cast<uint32_t>(range.base),
+                   static_cast<uint32_t>(range.base >> 32), static_cast<uint32_t>(length),
+                   static_cast<uint32_t>(length >> 32), range.type});
   }
   return map;
 }

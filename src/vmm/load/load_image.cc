@@ -4,45 +4,19 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/boot_info.h>
 #include <muster/vmm/load/elf.h>
+#include <muster/vmm/load/linux_boot.h>
 #include <muster/vmm/load/load_image.h>
 #include <muster/vmm/load/long_mode.h>
 #include <muster/vmm/load/multiboot.h>
+#include <muster/vmm/load/piece.h>
+#include <muster/vmm/load/pvh.h>
+#include <muster/vmm/load/pvh_note.h>
 
 namespace muster::vmm {
 namespace {
 
-// A piece of the file and where it goes.
-struct Piece {
-  uint64_t rule_offset;  // in the file, of what says so
-  uint64_t file_offset, file_size;
-  uint64_t address, memory_size;
-};
-
-// Copies a piece to RAM below the hole, where 32-bit addresses and the identity map reach.
-absl::Status Put(const LoadRequest& request, const Piece& piece, Placement& placement,
-                 GuestMemory& memory) {
-  const ImageBytes& file = request.image;
-  if (piece.address > memory.low_end() || piece.memory_size > memory.low_end() - piece.address) {
-    return file.Refuse(
-        piece.rule_offset,
-        fmt::format("{:#x} bytes at {:#x} do not lie in guest memory, which ends at {:#x}{}",
-                    piece.memory_size, piece.address, memory.low_end(),
-                    memory.low_end() < GuestMemory::kHoleBegin ? "; give more with --memory" : ""));
-  }
-  auto bytes = file.At(piece.file_offset, piece.file_size, "segment");
-  if (!bytes.ok()) return bytes.status();
-  placement.Take(piece.address, piece.memory_size);
-  absl::Status status = memory.Write(piece.address, *bytes);
-  // In new memory the zeros after them are there already, and cost no pages.
-  if (!status.ok() || !request.again) return status;
-  auto rest = memory.At(piece.address + piece.file_size, piece.memory_size - piece.file_size);
-  if (!rest.ok()) return rest.status();
-  std::fill(rest->begin(), rest->end(), 0);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<uint64_t> PutElf(const LoadRequest& request, const ElfImage& elf,
-                                Placement& placement, GuestMemory& memory) {
+absl::Status PutElf(const LoadRequest& request, const ElfImage& elf, Placement& placement,
+                    GuestMemory& memory) {
   for (const ElfSegment& segment : elf.segments) {
     absl::Status status = Put(request,
                               {segment.header_offset, segment.file_offset, segment.file_size,
@@ -50,7 +24,7 @@ absl::StatusOr<uint64_t> PutElf(const LoadRequest& request, const ElfImage& elf,
                               placement, memory);
     if (!status.ok()) return status;
   }
-  return elf.ToPhysical(request.image, elf.entry);
+  return absl::OkStatus();
 }
 
 // How far the loading has come.
@@ -123,11 +97,12 @@ absl::StatusOr<vcpu::StartState> StartReal(const LoadRequest& request, const Lay
 
 // What the image is, and where its first instruction is once it has been laid out.
 struct Entry {
-  enum class Start { kReal, kProtected, kLong };
+  enum class Start { kReal, kProtected, kLong, kPvh, kLinux };
 
   uint64_t address = 0;  // physical
   Start start = Start::kProtected;
   std::string format;
+  std::optional<LinuxHeader> linux = std::nullopt;  // kLinux
 };
 
 absl::StatusOr<Entry> PutFlat(const LoadRequest& request, Placement& placement,
@@ -157,15 +132,40 @@ absl::StatusOr<Entry> PutImage(const LoadRequest& request, Placement& placement,
   if (IsElf(file)) {
     auto elf = ParseElf(file);
     if (!elf.ok()) return elf.status();
-    auto entry = PutElf(request, *elf, placement, memory);
+    auto pvh = multiboot ? std::optional<uint32_t>() : FindPvhEntry(file);
+    if (!pvh.ok()) return pvh.status();
+    absl::Status status = PutElf(request, *elf, placement, memory);
+    if (!status.ok()) return status;
+    if (*pvh) {
+      const bool is_loaded =
+          std::any_of(elf->segments.begin(), elf->segments.end(), [&](const ElfSegment& segment) {
+            return **pvh >= segment.physical_address &&
+                   **pvh - segment.physical_address < segment.memory_size;
+          });
+      if (!is_loaded) {
+        return file.Refuse(0, fmt::format("the PVH entry point {:#x} is in no segment", **pvh));
+      }
+      return Entry{**pvh, Entry::Start::kPvh,
+                   fmt::format("{}, by its PVH entry", elf->is_64 ? "ELF64" : "ELF32")};
+    }
+    auto entry = elf->ToPhysical(file, elf->entry);
     if (!entry.ok()) return entry.status();
     return Entry{*entry, elf->is_64 && !multiboot ? Entry::Start::kLong : Entry::Start::kProtected,
                  fmt::format("{}{}", elf->is_64 ? "ELF64" : "ELF32",
                              multiboot ? " with a Multiboot header" : "")};
   }
-  return file.Refuse(0,
-                     "neither an ELF file nor one with a Multiboot header that has load addresses "
-                     "(flag 16) in its first 8192 bytes; give --flat ADDR where it is plain code");
+  if (IsLinux(file)) {
+    auto linux_header = ParseLinuxHeader(file);
+    if (!linux_header.ok()) return linux_header.status();
+    auto address = PutLinux(request, *linux_header, placement, memory);
+    if (!address.ok()) return address.status();
+    return Entry{*address, Entry::Start::kLinux, Describe(*linux_header), *linux_header};
+  }
+  return file.Refuse(
+      0,
+      "neither an ELF file, nor a Linux bzImage, nor one with a Multiboot header that "
+      "has load addresses (flag 16) in its first 8192 bytes; give --flat ADDR where "
+      "it is plain code");
 }
 
 }  // namespace
@@ -183,6 +183,10 @@ absl::StatusOr<LoadedImage> LoadImage(const LoadRequest& request, GuestMemory& m
         return StartReal(request, layout, placement, memory);
       case Entry::Start::kLong:
         return StartLong(request, layout, placement, memory);
+      case Entry::Start::kPvh:
+        return StartPvh(request, layout.entry, placement, memory);
+      case Entry::Start::kLinux:
+        return StartLinux(request, *entry->linux, layout.entry, placement, memory);
       case Entry::Start::kProtected:
         break;
     }

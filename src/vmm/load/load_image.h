@@ -13,8 +13,9 @@ namespace muster::vmm {
 
 struct LoadRequest {
   ImageBytes image;
-  std::string arguments;  // the command line is the image's name, then these
-  // Becomes the one Multiboot module.
+  // Multiboot: the command line is the image's name, then these. Else it is these.
+  std::string arguments;
+  // Becomes the one Multiboot or PVH module, Linux' initial RAM disk.
   std::optional<ImageBytes> initrd = std::nullopt;
   // The image has no format and is to be put here.
   std::optional<uint64_t> flat = std::nullopt;
@@ -33,7 +34,11 @@ struct LoadedImage {
 //   Multiboot header        as "Machine state" of Multiboot 1 says: 32-bit protected mode, EAX the
 //                           magic number, EBX the information structure; ELF of either class, or
 //                           any file whose header has the address fields
-//   ELF32 without           the same
+//   ELF with a PVH note     as PVH says: 32-bit protected mode at the note's address, EBX the start
+//                           information (pvh.h)
+//   Linux bzImage           at its 64-bit entry point where it has one, else at its 32-bit one
+//                           (linux_boot.h)
+//   ELF32 without           as with a Multiboot header
 //   ELF64 without           64-bit mode with the low 4 GiB mapped onto themselves; RAX, RBX as EAX,
 //                           EBX above; RSP the top of a stack (long_mode.h)
 //   flat, below 1 MiB       real mode at CS:IP = address / 16 : address % 16; DS, ES and SS are 0,

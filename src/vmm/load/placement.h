@@ -22,10 +22,16 @@ class Placement {
   // address. ResourceExhausted, naming `what`, where there are none.
   absl::StatusOr<uint64_t> Find(uint64_t floor, uint64_t size, const std::string& what);
 
+  // Takes the highest such `size` bytes at or above `floor` that end at or below `ceiling`.
+  absl::StatusOr<uint64_t> FindHighest(uint64_t floor, uint64_t ceiling, uint64_t size,
+                                       const std::string& what);
+
  private:
   struct Range {
     uint64_t base, end;
   };
+
+  absl::Status NoRoom(uint64_t size, uint64_t end, const std::string& what) const;
 
   uint64_t ram_end_;
   std::vector<Range> taken_;  // by base

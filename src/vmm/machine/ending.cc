@@ -59,6 +59,8 @@ const char* ToString(Ending::Kind kind) {
       return "timeout";
     case Ending::Kind::kInterrupted:
       return "interrupted";
+    case Ending::Kind::kOutputLost:
+      return "output-lost";
     case Ending::Kind::kHostFailure:
       return "host-failure";
   }
@@ -80,6 +82,7 @@ int ExitStatusOf(const Ending& ending) {
       return kExitTimeout;
     case Ending::Kind::kInterrupted:
       return kExitInterrupted;
+    case Ending::Kind::kOutputLost:
     case Ending::Kind::kHostFailure:
       return kExitHostFailure;
   }

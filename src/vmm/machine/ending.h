@@ -32,7 +32,8 @@ struct Ending {
     kGuestCrash,  // see `fault`
     kNoProgress,  // no CPU can ever run again
     kTimeout,
-    kInterrupted,  // SIGINT or SIGTERM
+    kInterrupted,  // SIGINT, SIGTERM or SIGHUP
+    kOutputLost,   // what the guest says can't be written any more, as when its reader has gone
     kHostFailure,
   };
 

@@ -23,8 +23,10 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
       news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      devices_(*this, *this, config.input_fd, config.output_fd, memory_, config.cpus),
-      timer_(config.cpus),
+      timer_(config.cpus, PcDevices::kTimers),
+      pit_deadline_(timer_, config.cpus),
+      rtc_deadline_(timer_, config.cpus + 1),
+      devices_(*this, *this, {pit_deadline_, rtc_deadline_}, *config.serial, memory_, config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
 Machine::~Machine() {
@@ -48,6 +50,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   vm_config.trace_events = config.trace_events;
   vm_config.trace_rip = config.trace_rip;
   vm_config.observer = config.observer;
+  vm_config.extint = machine.get();
   // The register has four bits of it.
   vm_config.ioapic.id = IoApicIdFor(config.cpus) & 0xf;
   vm_config.tsc_deadline = true;
@@ -69,7 +72,12 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
 absl::Status Machine::Start() {
   // Without input it may be that all sleep for good, and nobody has looked since they fell asleep.
   devices_.Start([this] { AllAsleep(); });
-  timer_.Start([this](int cpu) { vm_->TimerExpired(cpu); });
+  timer_.Start([this](int number) {
+    if (number < config_.cpus) return vm_->TimerExpired(number);
+    devices_.TimerExpired(number - config_.cpus);
+    // All may sleep for good now that it does not run any more, and nobody has looked since.
+    if (!devices_.MayInterrupt()) AllAsleep();
+  });
   start_ns_ = NowNs();
 
   pthread_attr_t attributes;
@@ -176,6 +184,7 @@ void Machine::Restart() {
     return;
   }
   SoftReset();  // whoever came here by an INIT of its own has left the others running
+  devices_.AsFirmwareLeaves();
   absl::StatusOr<vcpu::StartState> start = config_.reload(memory_);
   const absl::Status status = start.ok() ? vm_->vcpu(0).StartAgain(*start) : start.status();
   if (!status.ok()) {

@@ -33,8 +33,9 @@ struct MachineConfig {
   int cpus = 2;
   size_t trace_events = 0;  // per vCPU
   bool trace_rip = false;   // see vcpu::VmConfig
-  int input_fd = -1;        // of the serial line; -1: none
-  int output_fd = 1;        // of the serial line and the debug console
+
+  // What the serial line and the debug console are connected to; in use until Finish.
+  SerialPeer* serial = nullptr;
 
   // Loads the image anew into memory that it and others have written to, for a soft reset that
   // leads to the boot ROM. Without it such a reset ends the run. On the bootstrap processor's
@@ -50,7 +51,10 @@ struct MachineConfig {
 
 // A PC for small guests: vCPUs with a thread each, RAM, devices, one timer thread. Its user, on a
 // thread that runs no vCPU, waits on news_fd() and calls Tend() until finished().
-class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObserver {
+class Machine : private RunControl,
+                private IrqSink,
+                private vcpu::ExtIntSource,
+                private vcpu::Vm::IdleObserver {
  public:
   // `memory` holds the image. The calling thread's signal mask becomes that of all threads here;
   // SIGUSR1 is blocked in it and SIGPIPE ignored.
@@ -112,10 +116,10 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   // How the vCPUs stand: those that answer within `timeout_ns` while the run goes on, all of them
   // after Finish.
   std::vector<vcpu::Inspection> Inspect(uint64_t timeout_ns);
-  // Their last events, by vCPU; after Finish.
+  // Their last events, by vCPU; once finished().
   std::vector<std::vector<vcpu::Event>> Events() const;
-  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. After
-  // Finish.
+  // All that crashed, by vCPU: others may before the first, which ending() has, stops them. Once
+  // finished().
   std::vector<GuestFault> Faults() const;
   apic::IoApic IoApicState() const { return vm_->IoApicState(); }
   std::vector<vcpu::Event> OutsideEvents() { return vm_->OutsideEvents(); }
@@ -135,6 +139,9 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   Machine(const MachineConfig& config, GuestMemory memory);
 
   void SetLine(unsigned line, bool asserted) override;
+  void IntrRaised() override { vm_->ExtIntRaised(); }
+  bool Asserted() const override { return devices_.pics().Asserted(); }
+  uint8_t Acknowledge(int) override { return devices_.pics().Acknowledge(); }
   void SoftReset() override;
   void AllAsleep() override;
   void Notify();
@@ -146,6 +153,8 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   void ServePort(int cpu, const vcpu::PortExit& exit);
   // The boot ROM asks for the image. On the bootstrap processor's thread.
   void Restart();
+  // On the vCPU's thread: whether it is the bootstrap processor and executes the boot ROM.
+  bool IsInBootRom(int cpu);
   void ServeGate(int cpu, const vcpu::PortExit& exit);
   void ServeMmio(const vcpu::MmioExit& exit);
   void ServeMsr(const vcpu::MsrExit& exit);
@@ -156,8 +165,9 @@ class Machine : private RunControl, private IrqSink, private vcpu::Vm::IdleObser
   const int news_;  // eventfd
   AccessCounts unknown_addresses_;
   AccessCounts unknown_msrs_;
-  PcDevices devices_;
   TimerThread timer_;
+  DeviceDeadline pit_deadline_, rtc_deadline_;
+  PcDevices devices_;
   std::unique_ptr<vcpu::Vm> vm_;  // after what its vCPUs use
   std::vector<Cpu> cpus_;
   uint64_t start_ns_ = 0;

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include <muster/vcpu/run/vcpu.h>
 #include <muster/vmm/machine/machine.h>
 
 namespace muster::vmm {
@@ -52,7 +53,7 @@ bool Machine::Serve(int cpu, vcpu::Exit& exit) {
 }
 
 void Machine::ServePort(int cpu, const vcpu::PortExit& exit) {
-  if (exit.port == BootRom::kRestartPort && exit.is_write && cpu == 0) return Restart();
+  if (exit.port == BootRom::kRestartPort && exit.is_write && IsInBootRom(cpu)) return Restart();
   if (exit.port >= GatePort::kGate && exit.port - GatePort::kGate < GatePort::kPorts) {
     return ServeGate(cpu, exit);
   }
@@ -67,6 +68,14 @@ void Machine::ServePort(int cpu, const vcpu::PortExit& exit) {
       std::memcpy(element, &value, exit.size);
     }
   }
+}
+
+bool Machine::IsInBootRom(int cpu) {
+  constexpr uint64_t kCr0Protection = 1;
+  const vcpu::Inspection at = vm_->vcpu(cpu).Inspect();
+  // Without protection, and so without paging, an address is where it says it is.
+  return cpu == 0 && at.registers_known && !(at.cr0 & kCr0Protection) &&
+         BootRom::Contains(at.cs_base + at.rip);
 }
 
 // No device has registers in memory yet.

@@ -4,7 +4,8 @@
 
 namespace muster::vmm {
 
-TimerThread::TimerThread(int cpus) : deadlines_(static_cast<size_t>(cpus), kNever) {}
+TimerThread::TimerThread(int cpus, int devices)
+    : deadlines_(static_cast<size_t>(cpus + devices), kNever) {}
 
 void TimerThread::Start(std::function<void(int)> expired) {
   expired_ = std::move(expired);

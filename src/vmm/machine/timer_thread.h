@@ -11,18 +11,19 @@
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vcpu/run/clock.h>
+#include <muster/vmm/device/device_timer.h>
 
 namespace muster::vmm {
 
-// The vCPUs' clock: CLOCK_MONOTONIC less the time for which it was held, and one thread that waits
-// for the earliest of their deadlines.
+// The machine's clock: CLOCK_MONOTONIC less the time for which it was held, and one thread that
+// waits for the earliest deadline of the vCPUs and, numbered from `cpus` on, of devices.
 class TimerThread : public vcpu::Clock {
  public:
-  explicit TimerThread(int cpus);
+  explicit TimerThread(int cpus, int devices = 0);
   ~TimerThread() override { Stop(); }
 
   // From here on `expired` is called for each deadline, on the thread, with no lock held.
-  void Start(std::function<void(int cpu)> expired);
+  void Start(std::function<void(int number)> expired);
   void Stop();
 
   uint64_t NowNs() override {
@@ -47,9 +48,21 @@ class TimerThread : public vcpu::Clock {
   std::thread thread_;
   sync::Mutex mutex_;
   sync::CondVar changed_;  // the earliest deadline, held_at_ or stop_
-  std::vector<uint64_t> deadlines_ ABSL_GUARDED_BY(mutex_);           // by vCPU
+  std::vector<uint64_t> deadlines_ ABSL_GUARDED_BY(mutex_);           // by number
   std::set<std::pair<uint64_t, int>> queue_ ABSL_GUARDED_BY(mutex_);  // those not kNever
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// One device's share of it.
+class DeviceDeadline : public DeviceTimer {
+ public:
+  DeviceDeadline(TimerThread& thread, int number) : thread_(thread), number_(number) {}
+  uint64_t NowNs() override { return thread_.NowNs(); }
+  void Arm(uint64_t deadline_ns) override { thread_.Arm(number_, deadline_ns); }
+
+ private:
+  TimerThread& thread_;
+  const int number_;
 };
 
 }  // namespace muster::vmm

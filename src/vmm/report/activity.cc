@@ -26,7 +26,7 @@ constexpr Figure kFigures[] = {
        return c.window_exits + c.tpr_exits + c.debug_exits + c.interrupted + c.other_exits;
      }},
     {"IPIS", [](const Counters& c) { return c.ipis_sent; }},
-    {"INTRS", [](const Counters& c) { return c.injected; }},
+    {"INTRS", [](const Counters& c) { return c.injected + c.extints_injected; }},
     {"NMIS", [](const Counters& c) { return c.nmis_injected; }},
     {"INIT", [](const Counters& c) { return c.inits; }},
     {"SIPI", [](const Counters& c) { return c.startups; }},

@@ -34,6 +34,8 @@ Json OfCounters(const vcpu::Counters& c) {
       {"mail_discarded", c.mail_discarded},
       {"injected", c.injected},
       {"nmis_injected", c.nmis_injected},
+      {"extints_injected", c.extints_injected},
+      {"extints_discarded", c.extints_discarded},
       {"timer_expiries", c.timer_expiries},
       {"inits", c.inits},
       {"startups", c.startups},
@@ -120,6 +122,8 @@ Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
       {"isr", vcpu.isr},
       {"mailbox", vcpu.mailbox},
       {"nmi_pending", vcpu.nmi_pending},
+      {"extint_accepted", vcpu.extint_accepted},
+      {"extint_pending", vcpu.extint_pending},
   };
   // From the start, like the times of events.
   json["timer_deadline_ns"] =

@@ -88,6 +88,7 @@ std::string DescribeEvent(const Event& event) {
     case EventKind::kExit:
       return DescribeExit(event);
     case EventKind::kPost:
+      if ((event.a & vcpu::kPostedExtInt) != 0) return fmt::format("post ExtINT to {}", event.b);
       return fmt::format("post {:02x} to {}", event.a & 0xff, event.b);
     case EventKind::kState:
       return vcpu::ToString(static_cast<vcpu::RunState>(event.b));
@@ -101,6 +102,8 @@ std::string DescribeEvent(const Event& event) {
       return fmt::format("EOI {:02x}", event.a);
     case EventKind::kSipi:
       return fmt::format("SIPI {:02x}", event.a);
+    case EventKind::kExtInt:
+      return fmt::format("ExtINT {:02x}", event.a);
     case EventKind::kInject:
     case EventKind::kTimer:
       return fmt::format("{} {:02x}", vcpu::ToString(event.kind), event.a);

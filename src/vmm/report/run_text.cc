@@ -33,6 +33,8 @@ std::string DescribeEnding(const RunReport& report) {
       return fmt::format("the guest had not ended when its time was up ({})", ending.detail);
     case Ending::Kind::kInterrupted:
       return fmt::format("stopped by {}", ending.detail);
+    case Ending::Kind::kOutputLost:
+      return fmt::format("ended, for the guest's output can't be written: {}", ending.detail);
     case Ending::Kind::kHostFailure:
       return fmt::format("the host failed: {}", ending.detail);
   }

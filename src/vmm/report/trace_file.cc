@@ -15,7 +15,8 @@ using vcpu::EventKind;
 using vcpu::Origin;
 
 constexpr int kProcess = 1;
-constexpr int kNmi = 2;  // the vector
+constexpr int kNmi = 2;       // the vector
+constexpr int kExtInt = 256;  // in place of a vector
 // Arrows start and end on slices; what takes no time is drawn this long.
 constexpr uint64_t kInstantNs = 500;
 
@@ -61,6 +62,12 @@ class Writer {
     const int track = event.cpu < 0 ? devices_ : event.cpu;
     switch (event.kind) {
       case EventKind::kPost: {
+        if ((event.a & vcpu::kPostedExtInt) != 0) {
+          Begin(track, event.ns,
+                fmt::format("pin {}: ExtINT to CPU {}", event.a >> 16 & 0xff, event.b),
+                static_cast<int>(event.b), kExtInt);
+          break;
+        }
         const auto vector = static_cast<int>(event.a & 0xff);
         const std::string name =
             static_cast<Origin::Kind>(event.a >> 8 & 0xff) == Origin::Kind::kPin
@@ -75,6 +82,9 @@ class Writer {
         break;
       case EventKind::kInject:
         Inject(track, event.ns, static_cast<int>(event.a));
+        break;
+      case EventKind::kExtInt:
+        Arrive(track, event.ns, fmt::format("ExtINT {:#04x}", event.a), kExtInt, "f");
         break;
       case EventKind::kNmi:
         Arrive(track, event.ns, "NMI", kNmi, "f");

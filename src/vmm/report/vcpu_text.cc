@@ -51,7 +51,9 @@ bool InterruptsOff(const Inspection& vcpu) {
 }  // namespace
 
 std::string DescribeHeld(const Inspection& vcpu) {
-  if (vcpu.irr.empty()) return "";
+  if (vcpu.irr.empty()) {
+    return vcpu.extint_pending && InterruptsOff(vcpu) ? "ExtINT held by IF" : "";
+  }
   const std::string held = DescribeVectors(vcpu.irr) + " held by ";
   if (InterruptsOff(vcpu)) return held + "IF";
   if (!vcpu.apic_software_enabled) return held + "SVR";
@@ -101,7 +103,9 @@ std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
   if (vcpu.deliverable || !vcpu.mailbox.empty()) return "nothing: about to wake";
   const std::string besides = held.empty() ? "" : "; " + held;
   if (InterruptsOff(vcpu)) return "NMI or INIT (IF is 0)" + besides;
-  if (!vcpu.apic_software_enabled) return "NMI or INIT (APIC disabled)" + besides;
+  if (!vcpu.apic_software_enabled && !vcpu.extint_accepted) {
+    return "NMI or INIT (APIC disabled)" + besides;
+  }
   if (vcpu.timer_deadline_ns) {
     const uint64_t deadline = *vcpu.timer_deadline_ns;
     const double ms = deadline > now_ns ? static_cast<double>(deadline - now_ns) / 1e6 : 0;

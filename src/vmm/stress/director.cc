@@ -160,6 +160,7 @@ bool Director::NobodyCanMove(const std::vector<vcpu::Inspection>& before,
     if (last->state == vcpu::RunState::kOffline) continue;
     const bool took_one = first->counters.injected != last->counters.injected ||
                           first->counters.nmis_injected != last->counters.nmis_injected ||
+                          first->counters.extints_injected != last->counters.extints_injected ||
                           first->counters.inits != last->counters.inits ||
                           first->counters.startups != last->counters.startups;
     if (took_one || last->deliverable || TimerCanInterrupt(*last)) return false;

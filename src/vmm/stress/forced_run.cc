@@ -9,6 +9,7 @@
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/load_image.h>
 #include <muster/vmm/report/style.h>
+#include <muster/vmm/serial/fd_peer.h>
 #include <muster/vmm/stress/forced_run.h>
 
 namespace muster::vmm {
@@ -135,11 +136,12 @@ absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& 
     return absl::ResourceExhaustedError(fmt::format("memfd_create: {}", std::strerror(errno)));
   }
   Director director(variant, cpus);
+  FdPeer serial(/*input_fd=*/-1, output.fd());
   MachineConfig config;
   config.cpus = cpus;
   config.trace_events = kTraceEvents;
   config.trace_rip = true;
-  config.output_fd = output.fd();
+  config.serial = &serial;
   config.gates = &director;
   auto machine = Machine::Create(system, config, *std::move(memory), loaded->start);
   if (!machine.ok()) return machine.status();

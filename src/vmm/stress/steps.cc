@@ -13,7 +13,9 @@ using vcpu::EventKind;
 std::string Describe(const Event& event) {
   switch (event.kind) {
     case EventKind::kPost:
+      if ((event.a & vcpu::kPostedExtInt) != 0) return fmt::format("ExtINT to {}", event.b);
       return fmt::format("IPI {:02x} to {}", event.a & 0xff, event.b);
+    case EventKind::kExtInt:
     case EventKind::kInject:
       return fmt::format("takes {:02x}", event.a);
     case EventKind::kNmi:

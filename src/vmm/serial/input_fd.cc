@@ -1,13 +1,11 @@
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <utility>
 
-#include <muster/vmm/device/input_fd.h>
+#include <muster/vmm/serial/input_fd.h>
+#include <muster/vmm/serial/read_input.h>
 
 namespace muster::vmm {
 namespace {
@@ -15,17 +13,12 @@ namespace {
 // What one read takes at most: little, for what the guest does not ask for is lost to others who
 // read from the same descriptor.
 constexpr size_t kChunk = 16;
-constexpr int kBackgroundPollMs = 1000;
 
 }  // namespace
 
-InputFd::InputFd(int fd)
-    : fd_(fd), stopping_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), open_(fd >= 0) {}
+InputFd::InputFd(int fd) : fd_(fd), open_(fd >= 0) {}
 
-InputFd::~InputFd() {
-  Stop();
-  close(stopping_);
-}
+InputFd::~InputFd() { Stop(); }
 
 void InputFd::Start(Callbacks callbacks) {
   callbacks_ = std::move(callbacks);
@@ -38,8 +31,7 @@ void InputFd::Stop() {
     stop_ = true;
     changed_.Signal();
   }
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(stopping_, &one, sizeof(one));
+  stopping_.Signal();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -60,7 +52,7 @@ bool InputFd::WaitForRoom() {
 }
 
 bool InputFd::WaitReadable() {
-  pollfd waits[] = {{fd_, POLLIN, 0}, {stopping_, POLLIN, 0}};
+  pollfd waits[] = {{fd_, POLLIN, 0}, {stopping_.fd(), POLLIN, 0}};
   while (poll(waits, 2, -1) < 0) {
     if (errno != EINTR) return false;
   }
@@ -70,30 +62,25 @@ bool InputFd::WaitReadable() {
 
 void InputFd::Main() {
   pthread_setname_np(pthread_self(), "input");
-  // A job in the background that reads from its terminal is stopped, unless this is blocked: then
-  // read() gives EIO.
-  sigset_t background;
-  sigemptyset(&background);
-  sigaddset(&background, SIGTTIN);
-  pthread_sigmask(SIG_BLOCK, &background, nullptr);
+  BlockBackgroundStop();
 
   std::array<uint8_t, kChunk> bytes;
   // Nothing is taken off the descriptor before the guest wants it.
   while (WaitForRoom() && WaitReadable()) {
-    const ssize_t got = read(fd_, bytes.data(), bytes.size());
-    if (got < 0 && errno == EIO && isatty(fd_) && tcgetpgrp(fd_) != getpgrp()) {
-      pollfd stopping{stopping_, POLLIN, 0};
+    const InputRead got = ReadInput(fd_, bytes);
+    if (got.kind == InputRead::Kind::kBackground) {
+      pollfd stopping{stopping_.fd(), POLLIN, 0};
       poll(&stopping, 1, kBackgroundPollMs);
       wake_ups_.FetchAdd(1, std::memory_order_relaxed);
       Room();
       continue;
     }
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+    if (got.kind == InputRead::Kind::kNothing) {
       Room();
       continue;
     }
-    if (got <= 0) break;
-    std::span<const uint8_t> rest(bytes.data(), static_cast<size_t>(got));
+    if (got.kind == InputRead::Kind::kEnd) break;
+    std::span<const uint8_t> rest(bytes.data(), got.bytes);
     for (;;) {
       rest = rest.subspan(callbacks_.receive(rest));
       if (rest.empty()) break;

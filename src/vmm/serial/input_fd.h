@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <muster/rendezvous/sync.h>
+#include <muster/vmm/serial/event_fd.h>
 
 namespace muster::vmm {
 
@@ -49,7 +50,7 @@ class InputFd {
   bool WaitForRoom() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int fd_;
-  const int stopping_;  // eventfd, readable for good after Stop
+  EventFd stopping_;  // readable for good after Stop
   Callbacks callbacks_;
   std::thread thread_;
   sync::Atomic<bool> open_;

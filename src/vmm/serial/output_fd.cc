@@ -3,26 +3,20 @@
 #include <climits>
 #include <cstring>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <muster/vmm/device/output_fd.h>
+#include <muster/vmm/serial/output_fd.h>
 
 namespace muster::vmm {
 
 OutputFd::OutputFd(int fd, std::function<void(const std::string&)> failed)
-    : fd_(fd), hurry_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), failed_(std::move(failed)) {}
+    : fd_(fd), failed_(std::move(failed)) {}
 
-OutputFd::~OutputFd() { close(hurry_); }
-
-void OutputFd::Hurry() {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(hurry_, &one, sizeof(one));
-}
+void OutputFd::Hurry() { hurry_.Signal(); }
 
 bool OutputFd::WaitWritable() {
   // Not O_NONBLOCK on the descriptor itself: it is shared with whoever started this process.
-  pollfd waits[] = {{fd_, POLLOUT, 0}, {hurry_, POLLIN, 0}};
+  pollfd waits[] = {{fd_, POLLOUT, 0}, {hurry_.fd(), POLLIN, 0}};
   while (poll(waits, 2, -1) < 0 && errno == EINTR) {
   }
   return waits[0].revents != 0 || waits[1].revents == 0;

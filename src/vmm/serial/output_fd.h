@@ -6,6 +6,7 @@
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/device/byte_sink.h>
+#include <muster/vmm/serial/event_fd.h>
 
 namespace muster::vmm {
 
@@ -15,7 +16,6 @@ class OutputFd : public ByteSink {
  public:
   // `failed` is called once, with the reason, at the first write that fails. No lock is held then.
   OutputFd(int fd, std::function<void(const std::string& why)> failed);
-  ~OutputFd() override;
 
   void Write(std::span<const uint8_t> bytes) override;
 
@@ -28,7 +28,7 @@ class OutputFd : public ByteSink {
   bool WaitWritable();
 
   const int fd_;
-  const int hurry_;  // eventfd, readable for good after Hurry
+  EventFd hurry_;  // readable for good after Hurry
   const std::function<void(const std::string&)> failed_;
   sync::Mutex mutex_;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;

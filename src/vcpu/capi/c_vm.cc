@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+#include <string>
+
+#include <muster/vcpu/capi/c_vm.h>
+#include <muster/vcpu/run/vcpu.h>
+
+namespace muster::vcpu::capi {
+
+absl::StatusOr<std::unique_ptr<CVm>> CVm::Create(const muster_config& config) {
+  if (config.clock.now_ns == nullptr || config.clock.arm == nullptr) {
+    return absl::InvalidArgumentError("muster_config.clock: now_ns and arm are needed");
+  }
+  absl::StatusOr<System> system = config.kvm_fd < 0 ? System::Open() : System::Adopt(config.kvm_fd);
+  if (!system.ok()) return system.status();
+  std::unique_ptr<CVm> made(new CVm(config));
+  made->system_ = *std::move(system);
+  VmConfig to;
+  to.cpus = config.cpus;
+  to.max_cpus = config.max_cpus;
+  to.vm_fd = config.vm_fd;
+  to.kick_signal = config.kick_signal;
+  to.kick_stays_blocked = config.kick_stays_blocked != 0;
+  to.x2apic = config.x2apic != 0;
+  to.tsc_deadline = config.tsc_deadline != 0;
+  to.ioapic = {.id = config.ioapic_id, .pins = config.ioapic_pins};
+  if (config.log != nullptr) to.logger = made.get();
+  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(*made->system_, to, *made);
+  if (!vm.ok()) return vm.status();
+  made->vm_ = *std::move(vm);
+  if (config.all_asleep != nullptr) made->vm_->SetIdleObserver(made.get());
+  return made;
+}
+
+absl::StatusOr<Vcpu*> CVm::Find(int32_t cpu) {
+  if (cpu >= 0 && cpu < vm_->cpus()) return &vm_->vcpu(cpu);
+  return absl::InvalidArgumentError(
+      fmt::format("vCPU {}: this VM has room for 0 to {}", cpu, vm_->cpus() - 1));
+}
+
+absl::Status CVm::Pause(uint64_t timeout_ns) {
+  {
+    sync::MutexLock lock(mutex_);
+    if (pausing_) return absl::FailedPreconditionError("the VM is paused already");
+    pausing_ = true;
+  }
+  absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
+  sync::MutexLock lock(mutex_);
+  if (pause.ok()) {
+    pause_ = *std::move(pause);
+  } else {
+    pausing_ = false;
+  }
+  return pause.status();
+}
+
+absl::Status CVm::Resume() {
+  std::optional<vcpu::Pause> pause;
+  {
+    sync::MutexLock lock(mutex_);
+    pause_.swap(pause);
+  }
+  if (!pause) return absl::OkStatus();
+  const absl::Status status = pause->Resume();
+  sync::MutexLock lock(mutex_);
+  pausing_ = false;
+  return status;
+}
+
+void CVm::Hold() {
+  if (config_.clock.hold != nullptr) config_.clock.hold(config_.clock.context);
+}
+
+void CVm::Continue() {
+  if (config_.clock.proceed != nullptr) config_.clock.proceed(config_.clock.context);
+}
+
+void CVm::Log(Severity severity, std::string_view line) {
+  config_.log(config_.log_context,
+              severity == Severity::kInfo ? MUSTER_LOG_INFO : MUSTER_LOG_WARNING,
+              std::string(line).c_str());
+}
+
+muster_port ToC(const PortExit& exit) {
+  return {.data = exit.data.data(),
+          .count = exit.count,
+          .port = exit.port,
+          .size = exit.size,
+          .is_write = exit.is_write};
+}
+
+muster_mmio ToC(const MmioExit& exit) {
+  return {.address = exit.address,
+          .data = exit.data.data(),
+          .size = static_cast<uint32_t>(exit.data.size()),
+          .is_write = exit.is_write,
+          .reserved = {}};
+}
+
+muster_msr ToC(const MsrExit& exit) {
+  return {.value = exit.value,
+          .fault = exit.fault,
+          .index = exit.index,
+          .is_write = exit.is_write,
+          .reserved = {}};
+}
+
+namespace {
+
+// Calls `serve` with what C sees of `exit`.
+template <typename Serve, typename AnExit>
+Devices::Then Ask(Serve* serve, const muster_devices& devices, muster_vm* handle, Vcpu& vcpu,
+                  const AnExit& exit) {
+  if (serve == nullptr) return Devices::Then::kReturn;
+  const auto seen = ToC(exit);
+  return serve(devices.context, handle, vcpu.index(), &seen) == MUSTER_GO_ON
+             ? Devices::Then::kGoOn
+             : Devices::Then::kReturn;
+}
+
+}  // namespace
+
+Devices::Then CDevices::Port(Vcpu& vcpu, const PortExit& exit) {
+  return Ask(devices_.port, devices_, handle_, vcpu, exit);
+}
+
+Devices::Then CDevices::Mmio(Vcpu& vcpu, const MmioExit& exit) {
+  return Ask(devices_.mmio, devices_, handle_, vcpu, exit);
+}
+
+Devices::Then CDevices::Msr(Vcpu& vcpu, const MsrExit& exit) {
+  return Ask(devices_.msr, devices_, handle_, vcpu, exit);
+}
+
+}  // namespace muster::vcpu::capi

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <muster/rendezvous/sync.h>
+#include <muster/vcpu/capi/muster.h>
+#include <muster/vcpu/kvm/system.h>
+#include <muster/vcpu/run/clock.h>
+#include <muster/vcpu/run/devices.h>
+#include <muster/vcpu/run/logger.h>
+#include <muster/vcpu/run/pause.h>
+#include <muster/vcpu/run/vm.h>
+
+namespace muster::vcpu::capi {
+
+// A VM behind a handle: the C callbacks as what a Vm takes.
+class CVm final : public Clock, public Logger, public Vm::IdleObserver {
+ public:
+  static absl::StatusOr<std::unique_ptr<CVm>> Create(const muster_config& config);
+
+  Vm& vm() { return *vm_; }
+  // InvalidArgument where the VM has no such place.
+  absl::StatusOr<Vcpu*> Find(int32_t cpu);
+
+  absl::Status Pause(uint64_t timeout_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  uint64_t NowNs() override { return config_.clock.now_ns(config_.clock.context); }
+  void Arm(int cpu, uint64_t deadline_ns) override {
+    config_.clock.arm(config_.clock.context, cpu, deadline_ns);
+  }
+  void Hold() override;
+  void Continue() override;
+  void Log(Severity severity, std::string_view line) override;
+  void AllAsleep() override { config_.all_asleep(config_.asleep_context); }
+
+  muster_vm* handle = nullptr;  // this one's
+
+ private:
+  explicit CVm(const muster_config& config) : config_(config) {}
+
+  const muster_config config_;
+  std::optional<System> system_;
+  std::unique_ptr<Vm> vm_;
+
+  sync::Mutex mutex_;
+  bool pausing_ ABSL_GUARDED_BY(mutex_) = false;  // from the begin of Pause to the end of Resume
+  std::optional<vcpu::Pause> pause_ ABSL_GUARDED_BY(mutex_);
+};
+
+// muster_devices as Devices, for the time of one run.
+class CDevices final : public Devices {
+ public:
+  CDevices(muster_vm* handle, const muster_devices& devices) : handle_(handle), devices_(devices) {}
+
+  Then Port(Vcpu& vcpu, const PortExit& exit) override;
+  Then Mmio(Vcpu& vcpu, const MmioExit& exit) override;
+  Then Msr(Vcpu& vcpu, const MsrExit& exit) override;
+
+ private:
+  muster_vm* const handle_;
+  const muster_devices& devices_;
+};
+
+muster_port ToC(const PortExit& exit);
+muster_mmio ToC(const MmioExit& exit);
+muster_msr ToC(const MsrExit& exit);
+
+}  // namespace muster::vcpu::capi

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include <muster/vcpu/capi/c_vm.h>
+#include <muster/vcpu/capi/handle.h>
+#include <muster/vcpu/capi/muster.h>
+
+namespace muster::vcpu::capi {
+
+// Writes `status`, as that of `function`, into `error` where it is one and there is a place for it.
+int32_t Report(const char* function, const absl::Status& status, muster_error* error) noexcept;
+
+// Runs `body`, which returns a Status; what it throws is one as well.
+template <typename Body>
+int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
+  try {
+    const absl::Status status = body();
+    return status.ok() ? MUSTER_OK : Report(function, status, error);
+  } catch (const std::bad_alloc&) {
+    return Report(function, absl::ResourceExhaustedError("out of memory"), error);
+  } catch (const std::exception& thrown) {
+    return Report(function, absl::InternalError(thrown.what()), error);
+  } catch (...) {
+    return Report(function, absl::InternalError("a callback threw what is no exception"), error);
+  }
+}
+
+// The same with the VM of a handle.
+template <typename Body>
+int32_t WithVm(const char* function, muster_vm* handle, muster_error* error, Body&& body) noexcept {
+  return Guard(function, error, [&] {
+    const Held held(handle);
+    return held.vm() != nullptr ? body(*held.vm()) : held.status();
+  });
+}
+
+// And with one of its vCPUs.
+template <typename Body>
+int32_t WithVcpu(const char* function, muster_vm* handle, int32_t cpu, muster_error* error,
+                 Body&& body) noexcept {
+  return WithVm(function, handle, error, [&](CVm& vm) {
+    const absl::StatusOr<Vcpu*> vcpu = vm.Find(cpu);
+    return vcpu.ok() ? body(**vcpu) : vcpu.status();
+  });
+}
+
+// InvalidArgument where a pointer that is needed is NULL.
+absl::Status Need(const void* pointer, const char* name);
+
+// InvalidArgument where the `size` of a structure is less than its first version's, `least`.
+absl::Status CheckSize(uint32_t size, size_t least, const char* name);
+
+// What `given` holds of a structure that begins with its size, over `defaults`; what a later
+// version has put behind it is not looked at. `least`: the size of its first version.
+template <typename Struct>
+absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name, Struct defaults) {
+  if (absl::Status status = Need(given, name); !status.ok()) return status;
+  absl::Status status = CheckSize(given->size, least, name);
+  if (!status.ok()) return status;
+  std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
+  return defaults;
+}
+
+}  // namespace muster::vcpu::capi

@@ -1,0 +1,171 @@
+// vCPUs that come and go. KVM cannot take one out of a VM: its part of a vCPU that was removed
+// stays with the place, for the next that is added there.
+
+#include <fmt/format.h>
+
+#include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/stay.h>
+#include <muster/vcpu/run/vm_core.h>
+
+namespace muster::vcpu {
+
+using rendezvous::CpuSet;
+
+absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
+  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
+  if (!handle.ok()) return handle;
+  const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
+                                                            .tsc_deadline = OffersTscDeadline()});
+  *signature = Signature(cpuid);
+  if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
+  return handle;
+}
+
+CpuSet VmCore::Present() const {
+  CpuSet present;
+  for (int cpu = 0; cpu < cpus(); ++cpu) {
+    if (IsPresent(cpu)) present.Add(cpu);
+  }
+  return present;
+}
+
+absl::Status VmCore::AddVcpus() {
+  for (int cpu = 0; cpu < config_.cpus; ++cpu) {
+    if (const absl::Status status = AddVcpu(cpu); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VmCore::AddVcpu(int cpu) {
+  if (cpu < 0 || cpu >= cpus()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "vCPU {} cannot be added: VmConfig::max_cpus has made room for 0 to {}", cpu, cpus() - 1));
+  }
+  (void)OffersTscDeadline();  // what may call the user's logger, before the mutex
+  sync::MutexLock lock(adding_mutex_);
+  if (stopped_) {
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {} cannot be added: the Vm has been stopped", cpu));
+  }
+  if (IsPresent(cpu)) {
+    return absl::AlreadyExistsError(fmt::format("vCPU {} cannot be added: it is there", cpu));
+  }
+  const bool is_new = cores_[static_cast<size_t>(cpu)] == nullptr;
+  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu); !status.ok()) {
+    return status;
+  }
+  if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
+  WokeUp();
+  places_[cpu].Store(Place::kTaken, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status VmCore::MakeCore(int cpu) {
+  uint32_t signature = 0;
+  absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
+  if (!handle.ok()) return handle.status();
+  if (cpu == 0) {
+    if (const auto offset = handle->GetTscOffset(); offset.ok()) tsc_offset_ = *offset;
+  } else if (cpu >= config_.cpus && tsc_offset_) {
+    // KVM begins the counter of one that comes late at 0.
+    if (const absl::Status status = handle->SetTscOffset(*tsc_offset_); !status.ok()) return status;
+  }
+  const apic::LapicConfig lapic{
+      .id = static_cast<uint32_t>(cpu),
+      .bootstrap = cpu == 0,
+      .x2apic = true,
+      .tsc_deadline = OffersTscDeadline(),
+      .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
+  auto core = std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_);
+  if (OffersTscDeadline()) {
+    if (const absl::Status status = core->ReadTsc(); !status.ok()) return status;
+  }
+  // In its place before its identity is published: from there on messages find it.
+  VcpuCore& placed = *(cores_[static_cast<size_t>(cpu)] = std::move(core));
+  placed.AsFirmwareLeaves(x2apic());
+  return absl::OkStatus();
+}
+
+absl::Status VmCore::BringBack(int cpu) {
+  Doorbell& doorbell = core(cpu).doorbell();
+  const Execution was = doorbell.Borrow();
+  if (was != Execution::kFree) {
+    if (was == Execution::kParked) doorbell.GiveBack();
+    return absl::FailedPreconditionError(fmt::format(
+        "vCPU {} cannot be added: a thread is still inside Run of its earlier life", cpu));
+  }
+  const absl::Status status = core(cpu).ComeBack(tsc_offset_, OffersTscDeadline());
+  doorbell.GiveBack();
+  return status;
+}
+
+absl::Status VmCore::RemoveVcpu(int cpu) {
+  if (cpu == 0) {
+    return absl::InvalidArgumentError(
+        "vCPU 0 cannot be removed: it is the bootstrap processor, which a guest is never without");
+  }
+  if (sync::ThisThread().functions_running > 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {} cannot be removed inside a function of a rendezvous", cpu));
+  }
+  // Acquire: the vCPU was made before. Of two who remove it one succeeds.
+  Place taken = Place::kTaken;
+  if (cpu < 0 || cpu >= cpus() ||
+      !places_[cpu].CompareExchange(taken, Place::kLeft, std::memory_order_acq_rel,
+                                    std::memory_order_relaxed)) {
+    return absl::NotFoundError(fmt::format("vCPU {} cannot be removed: it is not there", cpu));
+  }
+  core(cpu).doorbell().Ring(kRequestLeave);
+  FinishRemoval(cpu);
+  return absl::OkStatus();
+}
+
+// Called by who removes, after ringing, and by the owner after its Run has released the vCPU.
+// Either the first finds the vCPU free, or its look at the run lock came before that release, and
+// then the owner finds the request: all of it is seq_cst. Under the run lock one of them takes it.
+void VmCore::FinishRemoval(int cpu) {
+  Doorbell& doorbell = core(cpu).doorbell();
+  const Execution was = doorbell.Borrow();
+  if (was == Execution::kBorrowed) return;
+  const bool gone = was == Execution::kFree && doorbell.Take(kRequestLeave) != 0;
+  if (gone) {
+    core(cpu).GoAway();
+    Left(cpu);
+  }
+  doorbell.GiveBack();
+  if (!gone) return;
+  FellAsleep();
+  // A level interrupt that it had been sent may have others who would take it. Errors are those of
+  // an INIT by a pin, and nobody's here.
+  (void)fabric_.ioapic().Retry(Stay::DeviceOf(*this));
+}
+
+void VcpuCore::GoAway() {
+  Move(RunEvent::kOffline);
+  vm_.fabric().table().Publish(cpu_, apic::Identity{.mode = apic::ApicMode::kDisabled});
+  ForgetPending();
+  reset_ = Reset::kNone;
+  poll_at_ = Clock::kNever;
+  if (armed_ != Clock::kNever) {
+    vm_.clock().Arm(cpu_, Clock::kNever);
+    NoteArmed(Clock::kNever);
+  }
+}
+
+absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc) {
+  absl::Status status;
+  // Pauses have moved the others' since.
+  if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
+  if (status.ok() && reads_tsc) status = ReadTsc();
+  if (!status.ok()) return status;
+  doorbell_.Take(~uint32_t{0});
+  ForgetPending();  // sent by who had looked into the routing table before it went
+  Move(RunEvent::kAdded);
+  reset_ = Reset::kInit;
+  mail_rounds_ = 0;
+  lapic_.PowerOn();
+  AsFirmwareLeaves(vm_.x2apic());  // last: from here on messages find it
+  return absl::OkStatus();
+}
+
+}  // namespace muster::vcpu

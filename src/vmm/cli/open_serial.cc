@@ -1,0 +1,87 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <muster/vmm/cli/open_serial.h>
+#include <muster/vmm/serial/client_peer.h>
+#include <muster/vmm/serial/console_peer.h>
+#include <muster/vmm/serial/fd_peer.h>
+#include <muster/vmm/serial/pty.h>
+#include <muster/vmm/serial/unix_listener.h>
+
+namespace muster::vmm {
+namespace {
+
+// On a thread on which the signals that steer a run are blocked: they come to whoever supervises
+// it, as if from the keyboard.
+void Obey(ConsoleKeys::Command command) {
+  switch (command) {
+    case ConsoleKeys::Command::kQuit:
+      kill(getpid(), SIGINT);
+      return;
+    case ConsoleKeys::Command::kPause:
+      kill(getpid(), SIGTSTP);
+      return;
+    case ConsoleKeys::Command::kReport:
+      kill(getpid(), SIGQUIT);
+      return;
+    case ConsoleKeys::Command::kHelp:
+      fmt::print(stderr, "\nmuster: {}\n", ConsoleKeys::Help());
+      return;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice& choice,
+                                                             RawTerminal& terminal) {
+  std::unique_ptr<OpenSerial> serial(new OpenSerial);
+  switch (choice.kind) {
+    case SerialChoice::Kind::kStdio:
+      serial->peer_ = std::make_unique<FdPeer>(STDIN_FILENO, STDOUT_FILENO);
+      break;
+    case SerialChoice::Kind::kConsole:
+      serial->peer_ = std::make_unique<ConsolePeer>(
+          STDIN_FILENO, STDOUT_FILENO,
+          ConsolePeer::Hooks{.pressed = [&terminal] { terminal.Renew(); }, .command = Obey});
+      if (terminal.exists()) serial->news_ = "Ctrl-A x ends the run, Ctrl-A h helps";
+      break;
+    case SerialChoice::Kind::kPty: {
+      auto pty = Pty::Create();
+      if (!pty.ok()) return pty.status();
+      serial->news_ = "the guest's serial line is " + (*pty)->name();
+      serial->peer_ = std::make_unique<ClientPeer>(*std::move(pty));
+      break;
+    }
+    case SerialChoice::Kind::kUnix: {
+      auto listener = UnixListener::Listen(choice.path);
+      if (!listener.ok()) return listener.status();
+      serial->peer_ = std::make_unique<ClientPeer>(*std::move(listener));
+      break;
+    }
+    case SerialChoice::Kind::kFile:
+    case SerialChoice::Kind::kNone: {
+      const bool none = choice.kind == SerialChoice::Kind::kNone;
+      const std::string path = none ? "/dev/null" : choice.path;
+      serial->file_fd_ =
+          open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+      if (serial->file_fd_ < 0) {
+        return absl::InvalidArgumentError(fmt::format("{}: {}", path, std::strerror(errno)));
+      }
+      serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd_);
+      break;
+    }
+  }
+  return serial;
+}
+
+OpenSerial::~OpenSerial() {
+  peer_.reset();
+  if (file_fd_ >= 0) close(file_fd_);
+}
+
+}  // namespace muster::vmm

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <memory>
+#include <string>
+
+#include <muster/vmm/cli/raw_terminal.h>
+#include <muster/vmm/cli/serial_choice.h>
+#include <muster/vmm/serial/serial_peer.h>
+
+namespace muster::vmm {
+
+// What the guest's serial line is connected to, and what belongs to it.
+class OpenSerial {
+ public:
+  // An error names what --serial named. `terminal`, which outlives this, is put into raw mode again
+  // where a key comes after it has lost it.
+  static absl::StatusOr<std::unique_ptr<OpenSerial>> Open(const SerialChoice& choice,
+                                                          RawTerminal& terminal);
+  ~OpenSerial();
+  OpenSerial(const OpenSerial&) = delete;
+  OpenSerial& operator=(const OpenSerial&) = delete;
+
+  SerialPeer& peer() { return *peer_; }
+  // Of the file that is written, for comparison with others; -1: none.
+  int file_fd() const { return file_fd_; }
+  // What the user has to be told, "" for nothing.
+  const std::string& news() const { return news_; }
+
+ private:
+  OpenSerial() = default;
+
+  int file_fd_ = -1;
+  std::unique_ptr<SerialPeer> peer_;
+  std::string news_;
+};
+
+}  // namespace muster::vmm

@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <cctype>
+#include <fmt/format.h>
+
+#include <muster/vmm/cli/serial_choice.h>
+
+namespace muster::vmm {
+namespace {
+
+absl::Status Refused(const std::string& why) { return absl::InvalidArgumentError(why); }
+
+// The word before a colon, as in "tcp:1234"; "" where the name does not begin so.
+std::string Scheme(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0) return "";
+  const std::string word = text.substr(0, colon);
+  const bool is_word =
+      std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
+  return is_word ? word : "";
+}
+
+}  // namespace
+
+absl::StatusOr<SerialChoice> ParseSerialChoice(const std::string& text) {
+  using Kind = SerialChoice::Kind;
+  if (text == "stdio") return SerialChoice{Kind::kStdio};
+  if (text == "console") return SerialChoice{Kind::kConsole};
+  if (text == "pty") return SerialChoice{Kind::kPty};
+  if (text == "none") return SerialChoice{Kind::kNone};
+  if (text.empty()) {
+    return Refused("names nothing; there are stdio, console, pty, unix:PATH, none, or a file");
+  }
+  if (text == "-") return Refused("-: stdout is stdio, which is the default");
+  if (text[0] == '-') {
+    return Refused(
+        fmt::format("what it names is missing before {0}; for a file of that name, ./{0}", text));
+  }
+  const std::string scheme = Scheme(text);
+  if (scheme == "unix") {
+    const std::string path = text.substr(scheme.size() + 1);
+    if (path.empty()) return Refused("unix: needs a path after it, like unix:/tmp/guest.sock");
+    return SerialChoice{Kind::kUnix, path};
+  }
+  if (!scheme.empty()) {
+    return Refused(fmt::format("there is no {}:, only unix:PATH; for a file of that name, ./{}",
+                               scheme, text));
+  }
+  return SerialChoice{Kind::kFile, text};
+}
+
+}  // namespace muster::vmm

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <muster/rendezvous/sync.h>
+#include <muster/vmm/serial/client_source.h>
+#include <muster/vmm/serial/event_fd.h>
+#include <muster/vmm/serial/pending_input.h>
+#include <muster/vmm/serial/serial_peer.h>
+
+namespace muster::vmm {
+
+// Clients that come and go, one at a time. What the guest says while there is none waits for the
+// next, the last kMostKept bytes of it; a client that is there and slow makes the guest wait.
+class ClientPeer : public SerialPeer {
+ public:
+  static constexpr size_t kMostKept = 64 * 1024;
+
+  explicit ClientPeer(std::unique_ptr<ClientSource> source) : source_(std::move(source)) {}
+  ~ClientPeer() override;
+
+  void Start(Callbacks callbacks) override;
+  void StopInput() override;
+  void Write(std::span<const uint8_t> bytes) override;
+  void Finish() override;
+  void Room() override;
+  bool MayBringInput() const override { return true; }  // a client may yet come
+  void Hurry() override { hurry_.Signal(); }
+  uint64_t wake_ups() const override { return wake_ups_.Load(std::memory_order_relaxed); }
+
+ private:
+  void Main();
+  // Reads from the client; false when it has gone. `reading` becomes false when it has nothing more
+  // to say, but may listen.
+  bool Read(int client, short events, bool& reading);
+  void Arrive(int client) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave(int client) ABSL_LOCKS_EXCLUDED(mutex_);
+  void PassOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::unique_ptr<ClientSource> source_;
+  Callbacks callbacks_;
+  PendingInput pending_;
+  EventFd wake_, hurry_;
+  std::thread thread_;
+  sync::Atomic<bool> stop_{false};
+  sync::Atomic<uint64_t> wake_ups_{0};  // relaxed: a statistic
+  // Held by whoever writes to the client, and waits for it. The thread takes it when the client
+  // comes or has gone: then nobody waits.
+  sync::Mutex mutex_;
+  int client_ ABSL_GUARDED_BY(mutex_) = -1;
+  std::string kept_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace muster::vmm

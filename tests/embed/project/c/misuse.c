@@ -1,0 +1,201 @@
+/* Misuse of <muster.h>: a code and a message that says what and where, never a crash. */
+#include <muster.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static int failures;
+
+/* `code` is `expected`, and both words are in the message. */
+#define REFUSED(call, expected, word, other)                                          \
+  do {                                                                                \
+    memset(&error, 0, sizeof(error));                                                 \
+    const int32_t code_ = (call);                                                     \
+    if (code_ != (expected) || error.code != code_ || !strstr(error.message, word) || \
+        !strstr(error.message, other)) {                                              \
+      fprintf(stderr, "%d: code %d: \"%s\"\n", __LINE__, code_, error.message);       \
+      ++failures;                                                                     \
+    }                                                                                 \
+  } while (0)
+#define DONE(call)                                          \
+  do {                                                      \
+    if ((call) != MUSTER_OK) {                              \
+      fprintf(stderr, "%d: %s\n", __LINE__, error.message); \
+      ++failures;                                           \
+    }                                                       \
+  } while (0)
+
+static muster_error error;
+
+static uint64_t NowNs(void* context) {
+  (void)context;
+  return 0;
+}
+static void Arm(void* context, int32_t cpu, uint64_t deadline_ns) {
+  (void)context;
+  (void)cpu;
+  (void)deadline_ns;
+}
+
+static uint8_t* ram;
+
+static muster_vm* Make(int32_t cpus, int32_t max_cpus) {
+  muster_config config;
+  muster_config_init(&config);
+  config.cpus = cpus;
+  config.max_cpus = max_cpus;
+  config.clock.now_ns = NowNs;
+  config.clock.arm = Arm;
+  muster_vm* vm = NULL;
+  const int32_t code = muster_vm_create(&config, &vm, &error);
+  if (code == MUSTER_NOT_FOUND || code == MUSTER_PERMISSION_DENIED) {
+    fprintf(stderr, "skipped: %s\n", error.message);
+    exit(77);
+  }
+  DONE(code);
+  DONE(muster_vm_add_memory(vm, 0, ram, 65536, 0, &error));
+  muster_start start;
+  muster_start_init(&start);
+  start.rip = 0x1000;
+  DONE(muster_vm_set_start(vm, &start, &error));
+  return vm;
+}
+
+/* In a callback: what would wait for this very thread, or end what it stands in. */
+static int32_t InPort(void* context, muster_vm* vm, int32_t cpu, const muster_port* exit) {
+  (void)context;
+  (void)exit;
+  muster_exit other;
+  REFUSED(muster_vm_pause(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause", "vCPU 0");
+  REFUSED(muster_vcpu_run(vm, cpu, NULL, &other, &error), MUSTER_FAILED_PRECONDITION,
+          "muster_vcpu_run", "vCPU 0");
+  REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "1");
+  return MUSTER_RETURN;
+}
+
+static void Arguments(void) {
+  muster_config config;
+  muster_vm* vm = NULL;
+  muster_config_init(&config);
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_create",
+          "now_ns");
+  REFUSED(muster_vm_create(NULL, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config", "NULL");
+  REFUSED(muster_vm_create(&config, NULL, &error), MUSTER_INVALID_ARGUMENT, "vm", "NULL");
+  config.size = 4;
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "size is 4",
+          "muster_config_init");
+  if (muster_vm_create(NULL, NULL, NULL) != MUSTER_INVALID_ARGUMENT) ++failures;
+  muster_config_init(NULL);
+}
+
+static void OfALivingVm(void) {
+  muster_vm* vm = Make(2, 3);
+  muster_exit exit;
+  muster_devices devices;
+  muster_devices_init(&devices);
+  devices.port = InPort;
+  DONE(muster_vcpu_run(vm, 0, &devices, &exit, &error));
+  if (exit.kind != MUSTER_EXIT_PORT || exit.as.port.port != 0x10) ++failures;
+  REFUSED(muster_vm_set_line(vm, 24, 1, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_set_line",
+          "line 24");
+  REFUSED(muster_vm_add_vcpu(vm, 1, &error), MUSTER_ALREADY_EXISTS, "muster_vm_add_vcpu", "vCPU 1");
+  REFUSED(muster_vm_add_vcpu(vm, 3, &error), MUSTER_INVALID_ARGUMENT, "vCPU 3", "0 to 2");
+  REFUSED(muster_vcpu_run(vm, 2, NULL, &exit, &error), MUSTER_NOT_FOUND, "muster_vcpu_run",
+          "vCPU 2");
+  REFUSED(muster_vcpu_run(vm, 9, NULL, &exit, &error), MUSTER_INVALID_ARGUMENT, "vCPU 9", "0 to 2");
+  REFUSED(muster_vcpu_run(vm, -1, NULL, &exit, &error), MUSTER_INVALID_ARGUMENT, "vCPU -1",
+          "0 to 2");
+  REFUSED(muster_vcpu_run(vm, 0, NULL, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_exit",
+          "NULL");
+  REFUSED(muster_vm_timer_expired(vm, 77, &error), MUSTER_INVALID_ARGUMENT, "vCPU 77", "0 to 2");
+  REFUSED(muster_vm_remove_vcpu(vm, 0, &error), MUSTER_INVALID_ARGUMENT, "vCPU 0", "bootstrap");
+  REFUSED(muster_vm_send_msi(vm, 0x1000, 0, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_send_msi",
+          "1000");
+  muster_message message;
+  memset(&message, 0, sizeof(message));
+  message.delivery_mode = 3;
+  REFUSED(muster_vm_send_message(vm, &message, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_send_message", "delivery_mode");
+  REFUSED(muster_vm_send_message(vm, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_message",
+          "NULL");
+  REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_add_memory", "0x");
+  muster_inspection inspection;
+  inspection.size = 0;
+  REFUSED(muster_vcpu_inspect(vm, 0, &inspection, &error), MUSTER_INVALID_ARGUMENT, "size is 0",
+          "muster_inspection");
+  inspection.size = sizeof(inspection);
+  DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
+  if (inspection.state != MUSTER_STATE_RUNNING || inspection.rip == 0) ++failures;
+  /* Nobody is inside a run of these two: both stand. */
+  DONE(muster_vm_stop(vm, &error));
+  DONE(muster_vcpu_run(vm, 0, NULL, &exit, &error));
+  if (exit.kind != MUSTER_EXIT_STOPPED) ++failures;
+  DONE(muster_vm_destroy(vm, &error));
+}
+
+/* A handle of what is gone is recognized, also when another VM has its place. */
+static void OfADestroyedVm(void) {
+  muster_vm* gone = Make(1, 0);
+  DONE(muster_vm_destroy(gone, &error));
+  for (int round = 0; round < 2; ++round) {
+    muster_exit exit;
+    int32_t answer;
+    REFUSED(muster_vm_destroy(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy",
+            "destroyed");
+    REFUSED(muster_vm_stop(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_stop",
+            "destroyed");
+    REFUSED(muster_vcpu_run(gone, 0, NULL, &exit, &error), MUSTER_FAILED_PRECONDITION,
+            "muster_vcpu_run", "destroyed");
+    REFUSED(muster_vm_set_line(gone, 0, 1, &error), MUSTER_FAILED_PRECONDITION,
+            "muster_vm_set_line", "destroyed");
+    REFUSED(muster_vm_can_never_run_again(gone, &answer, &error), MUSTER_FAILED_PRECONDITION,
+            "muster_vm_can_never_run_again", "destroyed");
+    REFUSED(muster_vm_resume(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_resume",
+            "destroyed");
+    if (round == 0) Make(1, 0); /* in the same place; lives to the end */
+  }
+  REFUSED(muster_vm_stop(NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_stop", "NULL");
+}
+
+static void* Spin(void* vm) {
+  muster_exit exit;
+  muster_vcpu_run(vm, 0, NULL, &exit, NULL);
+  return NULL;
+}
+
+static void DestroyedWhileItRuns(void) {
+  ram[0x1000] = 0xeb;
+  ram[0x1001] = 0xfe;
+  muster_vm* vm = Make(1, 0);
+  pthread_t thread;
+  pthread_create(&thread, NULL, Spin, vm);
+  while (muster_vm_pause(vm, 10000000000, &error) != MUSTER_OK) {
+  }
+  REFUSED(muster_vm_pause(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause", "already");
+  muster_inspection inspection;
+  inspection.size = sizeof(inspection);
+  REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "join");
+  DONE(muster_vm_resume(vm, &error));
+  DONE(muster_vm_resume(vm, &error));
+  DONE(muster_vm_stop(vm, &error));
+  pthread_join(thread, NULL);
+  DONE(muster_vm_destroy(vm, &error));
+}
+
+int main(void) {
+  ram = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const uint8_t code[] = {0xe6, 0x10, 0xeb, 0xfc}; /* out 0x10; again */
+  memcpy(ram + 0x1000, code, sizeof(code));
+  if (muster_version() !=
+      (MUSTER_VERSION_MAJOR << 16 | MUSTER_VERSION_MINOR << 8 | MUSTER_VERSION_PATCH)) {
+    ++failures;
+  }
+  Arguments();
+  OfALivingVm();
+  OfADestroyedVm();
+  DestroyedWhileItRuns();
+  return failures == 0 ? 0 : 1;
+}
