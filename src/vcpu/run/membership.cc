@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
-#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -135,14 +134,13 @@ void VmCore::FinishRemoval(int cpu) {
   doorbell.GiveBack();
   if (!gone) return;
   FellAsleep();
-  // A level interrupt that it had been sent may have others who would take it. Errors are those of
-  // an INIT by a pin, and nobody's here.
-  (void)fabric_.ioapic().Retry(Stay::DeviceOf(*this));
 }
 
 void VcpuCore::GoAway() {
   Move(RunEvent::kOffline);
   vm_.fabric().table().Publish(cpu_, apic::Identity{.mode = apic::ApicMode::kDisabled});
+  // After that, and before the mail goes: others may have what is in it, or take it.
+  vm_.fabric().ioapic().Removed(cpu_);
   ForgetPending();
   reset_ = Reset::kNone;
   poll_at_ = Clock::kNever;
