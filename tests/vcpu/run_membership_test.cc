@@ -1,7 +1,12 @@
 // vCPUs that are removed and added again while something of the earlier life is under way. On real
 // KVM.
 
-#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -11,6 +16,87 @@
 
 namespace muster::vcpu {
 namespace {
+
+// Places for two vCPUs, of which the bootstrap processor is there; threads and loop are the test's.
+class Places {
+ public:
+  explicit Places(Clock& clock, const VmConfig& config) {
+    absl::StatusOr<std::unique_ptr<Vm>> made = Vm::Create(KvmOrSkip(), config, clock);
+    REQUIRE(made.ok());
+    vm_ = *std::move(made);
+    ram_ = static_cast<uint8_t*>(mmap(nullptr, TestVm::kRamSize, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    REQUIRE(ram_ != MAP_FAILED);
+    REQUIRE(vm_->memory().Add(0, {ram_, TestVm::kRamSize}).ok());
+    std::memset(ram_, 0xf4, TestVm::kRamSize);  // HLT
+  }
+  ~Places() {
+    vm_.reset();
+    munmap(ram_, TestVm::kRamSize);
+  }
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+
+  Vm& vm() { return *vm_; }
+  void Load(uint64_t gpa, Snippet code) {
+    std::memcpy(ram_ + gpa, code.begin, static_cast<size_t>(code.end - code.begin));
+  }
+  // Has vCPU 1 begin with `code`.
+  void Begin(Snippet code) {
+    Load(TestVm::kApCode, code);
+    REQUIRE(vm_->SendMessage({.destination = 1,
+                              .x2apic = true,
+                              .delivery_mode = apic::DeliveryMode::kStartup,
+                              .vector = 8})
+                .ok());
+  }
+
+ private:
+  std::unique_ptr<Vm> vm_;
+  uint8_t* ram_ = nullptr;
+};
+
+// Calls `function` once when somebody next looks at the time.
+class CallingClock : public Clock {
+ public:
+  uint64_t NowNs() override {
+    if (function) std::exchange(function, nullptr)();
+    return sync::Now();
+  }
+  void Arm(int, uint64_t) override {}
+
+  std::function<void()> function;
+};
+
+// What the handler of the kick does.
+std::function<void()> at_kick;
+
+TEST_CASE("a CPU is added again while its thread has let go of it and not seen that it is removed",
+          "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true, .trace_events = 8});
+  Vm& vm = places.vm();
+  REQUIRE(vm.AddVcpu(1).ok());
+  // The removal comes while this thread has vCPU 1. When it has let go of it, it unblocks the kick,
+  // which it finds waiting.
+  const auto before = signal(SIGUSR1, [](int) { std::exchange(at_kick, nullptr)(); });
+  absl::Status removed, added = absl::UnknownError("no kick");
+  clock.function = [&] {
+    removed = vm.RemoveVcpu(1);
+    pthread_kill(pthread_self(), SIGUSR1);
+  };
+  at_kick = [&] { added = vm.AddVcpu(1); };
+  REQUIRE(vm.vcpu(1).SendMessage({.destination = 0, .x2apic = true, .vector = 0x40}).ok());
+  signal(SIGUSR1, before);
+  INFO(removed.ToString() << ", " << added.ToString());
+  CHECK(removed.ok());
+  REQUIRE(added.ok());
+  CHECK(vm.HasVcpu(1));
+  places.Begin(MUSTER_SNIPPET(says_for_ever));
+  CHECK(std::holds_alternative<PortExit>(vm.vcpu(1).Run()));
+  CHECK(vm.RemoveVcpu(1).ok());
+  CHECK(vm.AddVcpu(1).ok());
+}
 
 TEST_CASE("a level in the IRR of a CPU that is removed goes to another that its entry names",
           "[remove]") {
