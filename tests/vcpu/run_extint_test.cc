@@ -199,6 +199,19 @@ TEST_CASE("LINT0 as a fixed interrupt takes the wire's rise, and acknowledges no
   CHECK(board.pic.acknowledged == 0);
 }
 
+TEST_CASE("a wire whose rise LINT0 took as a fixed interrupt is seen when LINT0 becomes an ExtINT",
+          "[extint]") {
+  WireBoard board(MUSTER_SNIPPET(lint0_fixed_then_extint));
+  board.Start();
+  board.Raise();
+  board.t.Await("the fixed interrupt",
+                [&] { return board.t.Look(0).irr == std::vector<uint8_t>{0x41}; });
+  board.t.SetInput(0x50, 1);
+  board.t.AwaitWrites(0x30, 1);
+  CHECK(board.t.Writes(0x30)[0].value == 0x40);
+  CHECK(board.pic.acknowledged == 1);
+}
+
 TEST_CASE("a rise wakes nobody whom the wire does not reach", "[extint]") {
   WireBoard board(MUSTER_SNIPPET(extint_in_hlt), 3);
   board.Start();
