@@ -18,7 +18,10 @@ constexpr uint32_t kExtInt = 7u << 8;
 // One request and its vector; acknowledged without it, the vector is 0x41.
 class FakePic : public ExtIntSource {
  public:
-  bool Asserted() const override { return asserted; }
+  bool Asserted() const override {
+    if (falls_after_look) return asserted.exchange(false);
+    return asserted;
+  }
   uint8_t Acknowledge(int cpu) override {
     last_cpu = cpu;
     ++acknowledged;
@@ -26,7 +29,8 @@ class FakePic : public ExtIntSource {
     return asserted.exchange(false) ? vector.load() : uint8_t{0x41};
   }
 
-  std::atomic<bool> asserted{false};
+  mutable std::atomic<bool> asserted{false};
+  std::atomic<bool> falls_after_look{false};
   std::atomic<uint8_t> vector{0x40};
   std::atomic<uint64_t> acknowledged{0};
   std::atomic<int> last_cpu{-1};
@@ -140,6 +144,18 @@ TEST_CASE("a wire that has fallen before the CPU could take it interrupts nobody
   CHECK(board.t.CountWrites(0x30) == 0);
   CHECK(board.pic.acknowledged == 0);
   CHECK_FALSE(board.t.Look(0).extint_pending);
+}
+
+TEST_CASE("a wire that ends a HLT and falls is acknowledged, and gives a spurious vector",
+          "[extint]") {
+  WireBoard board(MUSTER_SNIPPET(extint_in_hlt));
+  board.Start();
+  board.AwaitRest();
+  board.pic.falls_after_look = true;
+  board.Raise();
+  board.t.AwaitWrites(0x30, 1);
+  CHECK(board.t.Writes(0x30)[0].value == 0x41);
+  CHECK(board.pic.acknowledged == 1);
 }
 
 TEST_CASE("the vector is the one that the 8259 gives when it is acknowledged", "[extint]") {

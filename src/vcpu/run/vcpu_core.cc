@@ -88,7 +88,11 @@ void VcpuCore::RunHeld(Exit& exit) {
     }
     if (state_ == RunState::kHalted) {
       LookAtWire();
-      if (CanTakeInterrupt()) Move(RunEvent::kWake);
+      if (CanTakeInterrupt()) {
+        // The wire alone has completed the HLT: it is acknowledged, even if it falls before.
+        if (!CanTakeInterrupt(extint_mail_)) extint_mail_ = true;
+        Move(RunEvent::kWake);
+      }
     }
     if (state_ != RunState::kRunning || held_) {
       Sleep();
@@ -246,10 +250,10 @@ bool VcpuCore::Meet(Exit& exit) {
   return false;
 }
 
-bool VcpuCore::CanTakeInterrupt() const {
+bool VcpuCore::CanTakeInterrupt(bool extint) const {
   const kvm_run& r = handle_.run();
   return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && (ExtIntWaits() || lapic_.Deliverable().has_value()));
+         (r.if_flag && (extint || lapic_.Deliverable().has_value()));
 }
 
 bool VcpuCore::WireIsHigh() const {

@@ -132,7 +132,8 @@ class VcpuCore {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
   static constexpr uint32_t kMailRounds = 64;
-  bool CanTakeInterrupt() const;
+  bool CanTakeInterrupt() const { return CanTakeInterrupt(ExtIntWaits()); }
+  bool CanTakeInterrupt(bool extint) const;
   // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
   bool ExtIntWaits() const { return extint_mail_ || wire_; }
   // Whether its wire reaches this vCPU and is high.
@@ -197,7 +198,7 @@ class VcpuCore {
   apic::Lapic lapic_;
   RunState state_;
   bool nmi_pending_ = false;
-  bool extint_mail_ = false;  // an ExtINT message waits
+  bool extint_mail_ = false;  // an ExtINT message waits, or a HLT that the wire has completed
   // The 8259's wire reaches this vCPU and was high when last looked at; or may be, and is to be
   // looked at. False, a rise rings: kRequestWire.
   bool wire_ = false;
