@@ -98,6 +98,33 @@ TEST_CASE("a CPU is added again while its thread has let go of it and not seen t
   CHECK(vm.AddVcpu(1).ok());
 }
 
+TEST_CASE("nobody waits for a CPU that was removed with an exit in hand and is added again",
+          "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
+  Vm& vm = places.vm();
+  for (int life = 0; life < 3; ++life) {
+    REQUIRE(vm.AddVcpu(1).ok());
+    if (life < 2) {
+      // The IN is half done, and stays so.
+      places.Begin(MUSTER_SNIPPET(ap_interrupts_off));
+      REQUIRE(std::holds_alternative<PortExit>(vm.vcpu(1).Run()));
+      REQUIRE(std::holds_alternative<PortExit>(vm.vcpu(1).Run()));
+      REQUIRE(vm.RemoveVcpu(1).ok());
+    }
+  }
+  {
+    absl::StatusOr<Pause> pause = vm.Pause(1'000'000'000);
+    INFO(pause.status().ToString());
+    REQUIRE(pause.ok());
+    CHECK(pause->Resume().ok());
+  }
+  places.Begin(MUSTER_SNIPPET(says_for_ever));
+  const Exit exit = vm.vcpu(1).Run();
+  REQUIRE(std::holds_alternative<PortExit>(exit));
+  CHECK(std::get<PortExit>(exit).is_write);
+}
+
 TEST_CASE("a level in the IRR of a CPU that is removed goes to another that its entry names",
           "[remove]") {
   constexpr unsigned kPin = 5;

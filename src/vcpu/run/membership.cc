@@ -186,6 +186,8 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
         fmt::format("vCPU {} cannot be added: it is {}", cpu_, ToString(state_)));
   }
   reset_ = Reset::kInit;
+  left_half_done_ = left_half_done_ || half_done_;
+  half_done_ = false;
   mail_rounds_ = 0;
   lapic_.PowerOn();
   AsFirmwareLeaves(vm_.x2apic());  // last: from here on messages find it

@@ -82,7 +82,7 @@ void VcpuCore::RunHeld(Exit& exit) {
       if (ServeRequests(requests, exit)) return;
       continue;
     }
-    if (half_done_ && (reset_ != Reset::kNone || held_)) {
+    if (left_half_done_ || (half_done_ && (reset_ != Reset::kNone || held_))) {
       if (FinishExit(exit)) return;
       continue;
     }
@@ -174,7 +174,7 @@ int VcpuCore::RunKvm() {
   const uint8_t cr8 = static_cast<uint8_t>(run().cr8);
   const int error = handle_.RunOnce();
   ++counters_.entries;
-  half_done_ = false;
+  half_done_ = left_half_done_ = false;
   stepper_.AfterRun(run());
   if (error == 0) trail_.exit_reason.Store(run().exit_reason, std::memory_order_relaxed);
   if (run().kvm_valid_regs & KVM_SYNC_X86_REGS) {

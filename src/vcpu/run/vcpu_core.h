@@ -208,6 +208,7 @@ class VcpuCore {
   StartState start_;
   bool held_ = false;              // by Hold: does not enter the guest
   bool half_done_ = false;         // KVM waits for the outcome of an I/O, MMIO or MSR exit
+  bool left_half_done_ = false;    // the same for one of an earlier life, which nobody has in hand
   bool apic_base_stale_ = false;   // KVM's copy of IA32_APIC_BASE
   uint32_t mail_rounds_ = 0;       // mail taken in since the guest's last exit of its own
   bool entered_ = false;           // KVM's registers mean something
