@@ -98,6 +98,41 @@ TEST_CASE("a CPU is added again while its thread has let go of it and not seen t
   CHECK(vm.AddVcpu(1).ok());
 }
 
+class CallingDevices : public Devices {
+ public:
+  explicit CallingDevices(std::function<void()> function) : function_(std::move(function)) {}
+  Then Port(Vcpu&, const PortExit&) override {
+    if (function_) std::exchange(function_, nullptr)();
+    return Then::kGoOn;
+  }
+
+ private:
+  std::function<void()> function_;
+};
+
+bool WasRemoved(const Exit& exit) {
+  const auto* stopped = std::get_if<StoppedExit>(&exit);
+  return stopped != nullptr && stopped->removed;
+}
+
+TEST_CASE("a CPU is not added again while its thread is in a callback of the earlier life",
+          "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
+  Vm& vm = places.vm();
+  REQUIRE(vm.AddVcpu(1).ok());
+  places.Begin(MUSTER_SNIPPET(says_for_ever));
+  absl::Status removed, added;
+  CallingDevices devices([&] {
+    removed = vm.RemoveVcpu(1);
+    added = vm.AddVcpu(1);
+  });
+  CHECK(WasRemoved(vm.vcpu(1).Run(devices)));
+  CHECK(removed.ok());
+  CHECK(absl::IsFailedPrecondition(added));
+  CHECK(vm.AddVcpu(1).ok());
+}
+
 TEST_CASE("nobody waits for a CPU that was removed with an exit in hand and is added again",
           "[remove]") {
   CallingClock clock;

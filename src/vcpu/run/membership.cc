@@ -105,8 +105,10 @@ absl::Status VmCore::MakeCore(int cpu) {
 absl::Status VmCore::BringBack(int cpu, bool& removed_here) {
   Doorbell& doorbell = core(cpu).doorbell();
   const Execution was = doorbell.Borrow();
-  if (was != Execution::kFree) {
-    if (was == Execution::kParked) doorbell.GiveBack();
+  if (was == Execution::kBorrowed) return StillInside(cpu);
+  // Its thread sleeps, or is in a callback, from which it would come back into the new life.
+  if (was == Execution::kParked || core(cpu).served()) {
+    doorbell.GiveBack();
     return StillInside(cpu);
   }
   // Its thread may have let go of it and not have looked for the request yet.

@@ -53,6 +53,8 @@ class VcpuCore {
   void PostNmi() { doorbell_.Ring(kRequestNmi); }
   void PostSmi();
   Doorbell& doorbell() { return doorbell_; }
+  // A thread is inside Run(Devices&), maybe in a callback. Acquire: see Mark.
+  bool served() const { return served_.Load(std::memory_order_acquire); }
   // What the owner last told of itself, in a few words.
   std::string Describe() const;
 
