@@ -133,6 +133,25 @@ TEST_CASE("a CPU is not added again while its thread is in a callback of the ear
   CHECK(vm.AddVcpu(1).ok());
 }
 
+TEST_CASE("a device may send for a CPU that is removed while it serves it", "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 3, .x2apic = true});
+  Vm& vm = places.vm();
+  REQUIRE(vm.AddVcpu(1).ok());
+  REQUIRE(vm.AddVcpu(2).ok());
+  places.Begin(MUSTER_SNIPPET(says_for_ever));
+  CallingDevices devices([&] {
+    CHECK(vm.RemoveVcpu(1).ok());
+    CHECK(vm.SetLine(4, true).ok());
+    CHECK(vm.SendMsi({.address = 0xfee00000, .data = 0x40}).ok());
+    // Which meets vCPU 2: it has no thread, and is acted for.
+    CHECK(vm.SendMessage(
+                {.destination = 2, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit})
+              .ok());
+  });
+  CHECK(WasRemoved(vm.vcpu(1).Run(devices)));
+}
+
 TEST_CASE("nobody waits for a CPU that was removed with an exit in hand and is added again",
           "[remove]") {
   CallingClock clock;

@@ -105,12 +105,12 @@ void VcpuCore::RunHeld(Exit& exit) {
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
-  return WhileHeld([&] { return vm_.fabric().SendMessage(cpu_, message); });
+  return WhileHeld([&] { return vm_.fabric().SendMessage(Source(), message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
   if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
-  return WhileHeld([&] { return vm_.SetLine(cpu_, pin, asserted); });
+  return WhileHeld([&] { return vm_.SetLine(Source(), pin, asserted); });
 }
 
 absl::Status VcpuCore::StartAgain(const StartState& start) {

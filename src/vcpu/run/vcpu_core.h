@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <muster/apic/lapic.h>
+#include <muster/vcpu/irq/fabric.h>
 #include <muster/vcpu/irq/mailbox.h>
 #include <muster/vcpu/kvm/reset_state.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
@@ -120,6 +121,8 @@ class VcpuCore {
   template <typename Work>
   absl::Status WhileHeld(Work&& work);
   void RunHeld(Exit& exit);
+  // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
+  int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
   bool EnterOnce(Exit& exit);
