@@ -4,13 +4,16 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
+#include <linux/kvm.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <utility>
 
 #include <catch2/catch.hpp>
 
 #include <muster/apic/ioapic_regs.h>
+#include <muster/vcpu/kvm/fd.h>
 
 #include "test_vm.h"
 
@@ -177,6 +180,20 @@ TEST_CASE("nobody waits for a CPU that was removed with an exit in hand and is a
   const Exit exit = vm.vcpu(1).Run();
   REQUIRE(std::holds_alternative<PortExit>(exit));
   CHECK(std::get<PortExit>(exit).is_write);
+}
+
+TEST_CASE("a VM whose local APICs KVM emulates is refused") {
+  const Fd vm(ioctl(KvmOrSkip().fd(), KVM_CREATE_VM, 0));
+  REQUIRE(vm.valid());
+  kvm_enable_cap split{};
+  split.cap = KVM_CAP_SPLIT_IRQCHIP;
+  split.args[0] = 24;
+  if (ioctl(vm.get(), KVM_ENABLE_CAP, &split) != 0) return;  // this KVM emulates none
+  CallingClock clock;
+  const absl::Status status =
+      Vm::Create(KvmOrSkip(), {.cpus = 1, .vm_fd = vm.get()}, clock).status();
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK_THAT(status.ToString(), Catch::Contains("KVM_CAP_SPLIT_IRQCHIP"));
 }
 
 TEST_CASE("a level in the IRR of a CPU that is removed goes to another that its entry names",

@@ -22,6 +22,13 @@ absl::Status StillInside(int cpu) {
 absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
   if (!handle.ok()) return handle;
+  // With KVM_CAP_SPLIT_IRQCHIP the VM itself does not tell.
+  if (config_.vm_fd >= 0 && handle->HasKernelApic()) {
+    return absl::FailedPreconditionError(
+        fmt::format("the VM of descriptor {} has local APICs of KVM's: make it without "
+                    "KVM_CAP_SPLIT_IRQCHIP",
+                    config_.vm_fd));
+  }
   const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
                                                             .tsc_deadline = OffersTscDeadline()});
   *signature = Signature(cpuid);
