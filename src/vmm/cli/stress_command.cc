@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <numeric>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
@@ -158,8 +159,14 @@ int StressCommand(const StressOptions& options) {
       rows.push_back(*std::move(row));
     }
   }
-  const std::string table = RenderSuite(rows, style);
-  fmt::print(stderr, "\n{}", table);
+  if (interrupted) {
+    const size_t wanted =
+        std::accumulate(chosen.begin(), chosen.end(), size_t{0},
+                        [](size_t sum, const Chosen& one) { return sum + one.variants.size(); });
+    fmt::print(stderr, "muster: stopped from outside; {} of {} variants had run\n", rows.size(),
+               wanted);
+  }
+  if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
   if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
   if (interrupted) return kExitInterrupted;
   const bool as_due =
