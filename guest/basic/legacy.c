@@ -24,9 +24,10 @@ enum {
   kPitCount = 5966,  // 200 Hz
 };
 
-static atomic_uint ticks;  // of the source that is being counted; the last wakes CPU 0
+static atomic_uint ticks;  // of the source that is being counted; one more may be on its way
+static atomic_uint done;   // the last that was wanted has come; it wakes CPU 0
 static atomic_uint spurious;
-static atomic_uint taker;  // the CPU that took the last
+static atomic_uint taker;  // the CPU that took that one
 
 static void MaskPics(uint8_t master, uint8_t slave) {
   WritePort8(kMaster + 1, master);
@@ -66,8 +67,10 @@ static void WriteClock(uint8_t reg, uint8_t value) {
 
 // True for the last one that is wanted.
 static bool Count(void) {
+  if (atomic_fetch_add(&ticks, 1) + 1 != kTicks) return false;
   atomic_store(&taker, CpuNumber());
-  return atomic_fetch_add(&ticks, 1) + 1 == kTicks;
+  atomic_store(&done, 1);
+  return true;
 }
 
 static void WakeCpu0(void) {
@@ -100,9 +103,10 @@ INTERRUPT_HANDLER(OnSpurious) { atomic_fetch_add(&spurious, 1); }
 
 // Sleeps until the source that was started has made its last tick, on `cpu`.
 static void AwaitTicks(const char* what, uint32_t cpu) {
-  HaltUntil(&ticks, kTicks);
+  HaltUntil(&done, 1);
   CHECK_EQUAL(atomic_load(&taker), cpu);
   atomic_store(&ticks, 0);
+  atomic_store(&done, 0);
   Print("%s: %u ticks", what, kTicks);
 }
 

@@ -26,6 +26,8 @@ struct Effects {
   bool identity_changed = false;
   /// MmioPage() differs.
   bool page_changed = false;
+  /// AcceptsExtInt() has become true: the wire may be high already.
+  bool extint_opened = false;
   /// This processor gets an NMI, or an INIT, from a local pin or from itself.
   bool nmi = false;
   bool init = false;

@@ -75,6 +75,7 @@ void Lapic::Compare(const Observed& before, Effects& effects) const {
   effects.identity_changed = identity() != before.identity;
   effects.timer_changed = NextDeadline() != before.deadline;
   effects.page_changed = MmioPage() != before.page;
+  effects.extint_opened = AcceptsExtInt() && !before.extint;
 }
 
 const char* Lapic::CheckInvariants() const {

@@ -153,8 +153,9 @@ class Lapic {
     Identity identity;
     std::optional<Deadline> deadline;
     std::optional<uint64_t> page;
+    bool extint;
   };
-  Observed Observe() const { return {identity(), NextDeadline(), MmioPage()}; }
+  Observed Observe() const { return {identity(), NextDeadline(), MmioPage(), AcceptsExtInt()}; }
   void Compare(const Observed& before, Effects& effects) const;
 
   void ResetRegisters();

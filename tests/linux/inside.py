@@ -162,7 +162,8 @@ def memtest(case):
                "64M", "--timeout", "300s", "--", "console=ttyS0,115200"]
     with Console(command) as console:
         console.expect(case["shows"])
-        console.expect("Pass")
+        console.expect("Errors: 0")
+        console.expect("% #")  # the bars of its progress have begun
 
 
 def main():

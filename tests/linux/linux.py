@@ -66,7 +66,7 @@ def main():
         case = {"test": arguments.test, "muster": arguments.muster, "cpus": arguments.cpus,
                 "image": str(image_of(arguments)), "words": arguments.words,
                 "ending": arguments.ending,
-                "shows": f"{arguments.cpus}T (PAR)" if arguments.cpus > 1 else "1C / 1T"}
+                "shows": f"{arguments.cpus}T (PAR)" if arguments.cpus > 1 else "SMP: Disabled"}
         if arguments.test in ("shell", "compared"):
             case["initrd"] = str(files.initrd())
     except files.Unavailable as error:

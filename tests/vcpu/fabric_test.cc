@@ -232,6 +232,10 @@ struct Pins : Bus {
     identity.software_enabled = enabled;
     fabric.table().Publish(cpu, identity);
   }
+  void Remove(int cpu) {
+    fabric.table().Publish(cpu, Identity{.mode = ApicMode::kDisabled});
+    fabric.ioapic().Removed(cpu);
+  }
 };
 constexpr uint32_t kLevelFixed = 0x8050;
 constexpr uint32_t kLevelLowest = 0x8950;
@@ -306,6 +310,30 @@ TEST_CASE("a fixed level that one of several discards waits for the EOI of the o
   pins.fabric.ioapic().Discarded(1, 0x50);
   CHECK_FALSE(pins.RemoteIrr());
   CHECK(pins.sink.posts[0] == 1);  // who discards one would discard the next
+}
+
+TEST_CASE("a level that a CPU has when it is removed goes to another, or is not waited for") {
+  Pins pins(3);
+  pins.Route(kLevelLowest, 6);
+  pins.Assert();
+  const int first = pins.sink.posted().First();
+  pins.Remove(first);
+  CHECK(pins.RemoteIrr());
+  CHECK(pins.sink.posts == std::map<int, int>{{1, 1}, {2, 1}});
+  pins.Remove(3 - first);
+  CHECK_FALSE(pins.RemoteIrr());
+  CHECK(pins.sink.posts == std::map<int, int>{{1, 1}, {2, 1}});
+}
+
+TEST_CASE("a level that two CPUs have is waited for until both are removed") {
+  Pins pins(3);
+  pins.Route(kLevelFixed | 0x800, 6);
+  pins.Assert();
+  pins.Remove(1);
+  CHECK(pins.RemoteIrr());
+  pins.Remove(2);
+  CHECK_FALSE(pins.RemoteIrr());
+  CHECK(pins.sink.posts == std::map<int, int>{{1, 1}, {2, 1}});
 }
 
 TEST_CASE("what a CPU discards is no news of a pin that has sent to another, or something else") {

@@ -918,6 +918,20 @@ SNIPPET lint0_fixed
     jmp 1b
 END lint0_fixed
 
+// LINT0 is a fixed interrupt and, when the host says so, an ExtINT, by one write.
+SNIPPET lint0_fixed_then_extint
+    WRITE_MSR LVT_LINT0, 0x41
+    SAY 0x10, 1
+1:  inb $0x50, %al
+    testb %al, %al
+    jz 1b
+    WRITE_MSR TPR, 0xff
+    WRITE_MSR LVT_LINT0, 0x700
+    sti
+1:  hlt
+    jmp 1b
+END lint0_fixed_then_extint
+
 SNIPPET extint_apic_off
     sti
     WRITE_MSR 0x1b, 0

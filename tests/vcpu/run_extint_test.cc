@@ -18,7 +18,10 @@ constexpr uint32_t kExtInt = 7u << 8;
 // One request and its vector; acknowledged without it, the vector is 0x41.
 class FakePic : public ExtIntSource {
  public:
-  bool Asserted() const override { return asserted; }
+  bool Asserted() const override {
+    if (falls_after_look) return asserted.exchange(false);
+    return asserted;
+  }
   uint8_t Acknowledge(int cpu) override {
     last_cpu = cpu;
     ++acknowledged;
@@ -26,7 +29,8 @@ class FakePic : public ExtIntSource {
     return asserted.exchange(false) ? vector.load() : uint8_t{0x41};
   }
 
-  std::atomic<bool> asserted{false};
+  mutable std::atomic<bool> asserted{false};
+  std::atomic<bool> falls_after_look{false};
   std::atomic<uint8_t> vector{0x40};
   std::atomic<uint64_t> acknowledged{0};
   std::atomic<int> last_cpu{-1};
@@ -142,6 +146,18 @@ TEST_CASE("a wire that has fallen before the CPU could take it interrupts nobody
   CHECK_FALSE(board.t.Look(0).extint_pending);
 }
 
+TEST_CASE("a wire that ends a HLT and falls is acknowledged, and gives a spurious vector",
+          "[extint]") {
+  WireBoard board(MUSTER_SNIPPET(extint_in_hlt));
+  board.Start();
+  board.AwaitRest();
+  board.pic.falls_after_look = true;
+  board.Raise();
+  board.t.AwaitWrites(0x30, 1);
+  CHECK(board.t.Writes(0x30)[0].value == 0x41);
+  CHECK(board.pic.acknowledged == 1);
+}
+
 TEST_CASE("the vector is the one that the 8259 gives when it is acknowledged", "[extint]") {
   WireBoard board(MUSTER_SNIPPET(extint_interrupts_off));
   board.pic.vector = 0x99;
@@ -197,6 +213,19 @@ TEST_CASE("LINT0 as a fixed interrupt takes the wire's rise, and acknowledges no
   CHECK(seen.counters.injected == 1);
   CHECK(seen.isr == std::vector<uint8_t>{0x41});  // the handler makes no EOI
   CHECK(board.pic.acknowledged == 0);
+}
+
+TEST_CASE("a wire whose rise LINT0 took as a fixed interrupt is seen when LINT0 becomes an ExtINT",
+          "[extint]") {
+  WireBoard board(MUSTER_SNIPPET(lint0_fixed_then_extint));
+  board.Start();
+  board.Raise();
+  board.t.Await("the fixed interrupt",
+                [&] { return board.t.Look(0).irr == std::vector<uint8_t>{0x41}; });
+  board.t.SetInput(0x50, 1);
+  board.t.AwaitWrites(0x30, 1);
+  CHECK(board.t.Writes(0x30)[0].value == 0x40);
+  CHECK(board.pic.acknowledged == 1);
 }
 
 TEST_CASE("a rise wakes nobody whom the wire does not reach", "[extint]") {

@@ -76,10 +76,7 @@ void SharedIoApic::Discarded(int cpu, uint8_t vector) {
   const auto change = [&](apic::IoApic& ioapic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     IoApicEffects effects;
     for (unsigned pin = 0; pin < ioapic.pins(); ++pin) {
-      rendezvous::CpuSet& takers = takers_[pin];
-      if (!takers.Contains(cpu) || !ioapic.AwaitsEoi(pin, vector)) continue;
-      takers.Remove(cpu);
-      if (!takers.Empty()) continue;
+      if (!ioapic.AwaitsEoi(pin, vector) || !WasTheLast(cpu, pin)) continue;
       ioapic.Unaccepted(pin);
       // Of those that the entry names, arbitration leaves out who has just been disabled. A fixed
       // interrupt would come back to the same, and be discarded for ever; so would a vector that
@@ -97,6 +94,29 @@ void SharedIoApic::Discarded(int cpu, uint8_t vector) {
   };
   // No INIT and no change of routing: nothing that can fail.
   (void)Apply(cpu, change);
+}
+
+void SharedIoApic::Removed(int cpu) {
+  const auto change = [&](apic::IoApic& ioapic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    IoApicEffects effects;
+    for (unsigned pin = 0; pin < ioapic.pins(); ++pin) {
+      if (!WasTheLast(cpu, pin)) continue;
+      ioapic.Unaccepted(pin);
+      for (const PinMessage& again : ioapic.Evaluate(pin).messages) {
+        effects.messages.push_back(again);
+      }
+    }
+    return effects;
+  };
+  // As in Discarded.
+  (void)Apply(cpu, change);
+}
+
+bool SharedIoApic::WasTheLast(int cpu, unsigned pin) {
+  rendezvous::CpuSet& takers = takers_[pin];
+  if (!takers.Contains(cpu)) return false;
+  takers.Remove(cpu);
+  return takers.Empty();
 }
 
 absl::Status SharedIoApic::Retry(int source) {

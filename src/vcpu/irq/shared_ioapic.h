@@ -39,6 +39,10 @@ class SharedIoApic {
   // the holder of its run lock. Where nobody else has the message, the pin waits for no EOI; in
   // lowest-priority mode, in which it went to one of several, another of them gets it.
   void Discarded(int cpu, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
+  // vCPU `cpu` has been taken out of the VM, and published as disabled: whatever it has accepted,
+  // or was about to be sent, it ends no more. By the holder of its run lock. What nobody else has
+  // goes to whom the entry names now.
+  void Removed(int cpu) ABSL_LOCKS_EXCLUDED(mutex_);
   // A local APIC has been enabled: it may accept what it discarded.
   absl::Status Retry(int source) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -54,6 +58,9 @@ class SharedIoApic {
   absl::Status Apply(int source, Change&& change) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status Evaluate(int source, unsigned pin) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Takes `cpu` out of those who have what the pin sent; whether that leaves nobody.
+  bool WasTheLast(int cpu, unsigned pin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Fabric& fabric_;
   mutable sync::Mutex mutex_;

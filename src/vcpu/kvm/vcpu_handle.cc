@@ -31,6 +31,11 @@ absl::StatusOr<VcpuHandle> VcpuHandle::Create(const System& system, const VmHand
   return vcpu;
 }
 
+bool VcpuHandle::HasKernelApic() const {
+  kvm_lapic_state state{};
+  return ioctl(fd(), KVM_GET_LAPIC, &state) == 0;
+}
+
 absl::Status VcpuHandle::Ioctl(unsigned long request, const char* name, void* argument) const {
   if (ioctl(fd(), request, argument) < 0) return IoctlError(name, errno, id_);
   return absl::OkStatus();

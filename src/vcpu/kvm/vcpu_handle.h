@@ -28,6 +28,9 @@ class VcpuHandle {
   int id() const { return id_; }
   int fd() const { return fd_.get(); }
 
+  // KVM emulates the local APIC: KVM_GET_LAPIC, which is EINVAL where user space does.
+  bool HasKernelApic() const;
+
   // The page shared with the kernel. `immediate_exit` alone may be written by other threads.
   kvm_run& run() { return *run_; }
   const kvm_run& run() const { return *run_; }

@@ -49,6 +49,8 @@ absl::Status VcpuCore::Perform(const apic::Effects& effects) {
         return status;
     }
   }
+  // Where LINT0 took the wire's rise as something else, the identity is the same.
+  if (effects.extint_opened) wire_ = true;
   if (effects.timer_changed) ArmTimer();
   if (effects.nmi) nmi_pending_ = true;
   if (effects.eoi) {

@@ -4,16 +4,31 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
-#include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
 
 using rendezvous::CpuSet;
 
+namespace {
+
+absl::Status StillInside(int cpu) {
+  return absl::FailedPreconditionError(fmt::format(
+      "vCPU {} cannot be added: a thread is still inside Run of its earlier life", cpu));
+}
+
+}  // namespace
+
 absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
   if (!handle.ok()) return handle;
+  // With KVM_CAP_SPLIT_IRQCHIP the VM itself does not tell.
+  if (config_.vm_fd >= 0 && handle->HasKernelApic()) {
+    return absl::FailedPreconditionError(
+        fmt::format("the VM of descriptor {} has local APICs of KVM's: make it without "
+                    "KVM_CAP_SPLIT_IRQCHIP",
+                    config_.vm_fd));
+  }
   const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
                                                             .tsc_deadline = OffersTscDeadline()});
   *signature = Signature(cpuid);
@@ -42,6 +57,13 @@ absl::Status VmCore::AddVcpu(int cpu) {
         "vCPU {} cannot be added: VmConfig::max_cpus has made room for 0 to {}", cpu, cpus() - 1));
   }
   (void)OffersTscDeadline();  // what may call the user's logger, before the mutex
+  bool removed_here = false;
+  const absl::Status status = AddToPlace(cpu, removed_here);
+  if (removed_here) FellAsleep();
+  return status;
+}
+
+absl::Status VmCore::AddToPlace(int cpu, bool& removed_here) {
   sync::MutexLock lock(adding_mutex_);
   if (stopped_) {
     return absl::FailedPreconditionError(
@@ -51,7 +73,8 @@ absl::Status VmCore::AddVcpu(int cpu) {
     return absl::AlreadyExistsError(fmt::format("vCPU {} cannot be added: it is there", cpu));
   }
   const bool is_new = cores_[static_cast<size_t>(cpu)] == nullptr;
-  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu); !status.ok()) {
+  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu, removed_here);
+      !status.ok()) {
     return status;
   }
   if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
@@ -86,14 +109,17 @@ absl::Status VmCore::MakeCore(int cpu) {
   return absl::OkStatus();
 }
 
-absl::Status VmCore::BringBack(int cpu) {
+absl::Status VmCore::BringBack(int cpu, bool& removed_here) {
   Doorbell& doorbell = core(cpu).doorbell();
   const Execution was = doorbell.Borrow();
-  if (was != Execution::kFree) {
-    if (was == Execution::kParked) doorbell.GiveBack();
-    return absl::FailedPreconditionError(fmt::format(
-        "vCPU {} cannot be added: a thread is still inside Run of its earlier life", cpu));
+  if (was == Execution::kBorrowed) return StillInside(cpu);
+  // Its thread sleeps, or is in a callback, from which it would come back into the new life.
+  if (was == Execution::kParked || core(cpu).served()) {
+    doorbell.GiveBack();
+    return StillInside(cpu);
   }
+  // Its thread may have let go of it and not have looked for the request yet.
+  removed_here = EndStay(cpu);
   const absl::Status status = core(cpu).ComeBack(tsc_offset_, OffersTscDeadline());
   doorbell.GiveBack();
   return status;
@@ -108,41 +134,45 @@ absl::Status VmCore::RemoveVcpu(int cpu) {
     return absl::FailedPreconditionError(
         fmt::format("vCPU {} cannot be removed inside a function of a rendezvous", cpu));
   }
-  // Acquire: the vCPU was made before. Of two who remove it one succeeds.
-  Place taken = Place::kTaken;
-  if (cpu < 0 || cpu >= cpus() ||
-      !places_[cpu].CompareExchange(taken, Place::kLeft, std::memory_order_acq_rel,
-                                    std::memory_order_relaxed)) {
-    return absl::NotFoundError(fmt::format("vCPU {} cannot be removed: it is not there", cpu));
+  {
+    // Whoever finds the place left, to add another there, finds the request too.
+    sync::MutexLock lock(adding_mutex_);
+    // Of two who remove it one succeeds.
+    if (!IsPresent(cpu)) {
+      return absl::NotFoundError(fmt::format("vCPU {} cannot be removed: it is not there", cpu));
+    }
+    places_[cpu].Store(Place::kLeft, std::memory_order_release);
+    core(cpu).doorbell().Ring(kRequestLeave);
   }
-  core(cpu).doorbell().Ring(kRequestLeave);
   FinishRemoval(cpu);
   return absl::OkStatus();
 }
 
 // Called by who removes, after ringing, and by the owner after its Run has released the vCPU.
 // Either the first finds the vCPU free, or its look at the run lock came before that release, and
-// then the owner finds the request: all of it is seq_cst. Under the run lock one of them takes it.
+// then the owner finds the request: all of it is seq_cst. Under the run lock one of them takes it,
+// or who adds the vCPU again.
 void VmCore::FinishRemoval(int cpu) {
   Doorbell& doorbell = core(cpu).doorbell();
   const Execution was = doorbell.Borrow();
   if (was == Execution::kBorrowed) return;
-  const bool gone = was == Execution::kFree && doorbell.Take(kRequestLeave) != 0;
-  if (gone) {
-    core(cpu).GoAway();
-    Left(cpu);
-  }
+  const bool gone = was == Execution::kFree && EndStay(cpu);
   doorbell.GiveBack();
-  if (!gone) return;
-  FellAsleep();
-  // A level interrupt that it had been sent may have others who would take it. Errors are those of
-  // an INIT by a pin, and nobody's here.
-  (void)fabric_.ioapic().Retry(Stay::DeviceOf(*this));
+  if (gone) FellAsleep();
+}
+
+bool VmCore::EndStay(int cpu) {
+  if (core(cpu).doorbell().Take(kRequestLeave) == 0) return false;
+  core(cpu).GoAway();
+  Left(cpu);
+  return true;
 }
 
 void VcpuCore::GoAway() {
   Move(RunEvent::kOffline);
   vm_.fabric().table().Publish(cpu_, apic::Identity{.mode = apic::ApicMode::kDisabled});
+  // After that, and before the mail goes: others may have what is in it, or take it.
+  vm_.fabric().ioapic().Removed(cpu_);
   ForgetPending();
   reset_ = Reset::kNone;
   poll_at_ = Clock::kNever;
@@ -160,8 +190,13 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   if (!status.ok()) return status;
   doorbell_.Take(~uint32_t{0});
   ForgetPending();  // sent by who had looked into the routing table before it went
-  Move(RunEvent::kAdded);
+  if (!Move(RunEvent::kAdded)) {
+    return absl::InternalError(
+        fmt::format("vCPU {} cannot be added: it is {}", cpu_, ToString(state_)));
+  }
   reset_ = Reset::kInit;
+  left_half_done_ = left_half_done_ || half_done_;
+  half_done_ = false;
   mail_rounds_ = 0;
   lapic_.PowerOn();
   AsFirmwareLeaves(vm_.x2apic());  // last: from here on messages find it

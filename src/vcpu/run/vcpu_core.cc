@@ -82,13 +82,17 @@ void VcpuCore::RunHeld(Exit& exit) {
       if (ServeRequests(requests, exit)) return;
       continue;
     }
-    if (half_done_ && (reset_ != Reset::kNone || held_)) {
+    if (left_half_done_ || (half_done_ && (reset_ != Reset::kNone || held_))) {
       if (FinishExit(exit)) return;
       continue;
     }
     if (state_ == RunState::kHalted) {
       LookAtWire();
-      if (CanTakeInterrupt()) Move(RunEvent::kWake);
+      if (CanTakeInterrupt()) {
+        // The wire alone has completed the HLT: it is acknowledged, even if it falls before.
+        if (!CanTakeInterrupt(extint_mail_)) extint_mail_ = true;
+        Move(RunEvent::kWake);
+      }
     }
     if (state_ != RunState::kRunning || held_) {
       Sleep();
@@ -101,12 +105,12 @@ void VcpuCore::RunHeld(Exit& exit) {
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
-  return WhileHeld([&] { return vm_.fabric().SendMessage(cpu_, message); });
+  return WhileHeld([&] { return vm_.fabric().SendMessage(Source(), message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
   if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
-  return WhileHeld([&] { return vm_.SetLine(cpu_, pin, asserted); });
+  return WhileHeld([&] { return vm_.SetLine(Source(), pin, asserted); });
 }
 
 absl::Status VcpuCore::StartAgain(const StartState& start) {
@@ -170,7 +174,7 @@ int VcpuCore::RunKvm() {
   const uint8_t cr8 = static_cast<uint8_t>(run().cr8);
   const int error = handle_.RunOnce();
   ++counters_.entries;
-  half_done_ = false;
+  half_done_ = left_half_done_ = false;
   stepper_.AfterRun(run());
   if (error == 0) trail_.exit_reason.Store(run().exit_reason, std::memory_order_relaxed);
   if (run().kvm_valid_regs & KVM_SYNC_X86_REGS) {
@@ -246,10 +250,10 @@ bool VcpuCore::Meet(Exit& exit) {
   return false;
 }
 
-bool VcpuCore::CanTakeInterrupt() const {
+bool VcpuCore::CanTakeInterrupt(bool extint) const {
   const kvm_run& r = handle_.run();
   return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && (ExtIntWaits() || lapic_.Deliverable().has_value()));
+         (r.if_flag && (extint || lapic_.Deliverable().has_value()));
 }
 
 bool VcpuCore::WireIsHigh() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <muster/apic/lapic.h>
+#include <muster/vcpu/irq/fabric.h>
 #include <muster/vcpu/irq/mailbox.h>
 #include <muster/vcpu/kvm/reset_state.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
@@ -53,6 +54,8 @@ class VcpuCore {
   void PostNmi() { doorbell_.Ring(kRequestNmi); }
   void PostSmi();
   Doorbell& doorbell() { return doorbell_; }
+  // A thread is inside Run(Devices&), maybe in a callback. Acquire: see Mark.
+  bool served() const { return served_.Load(std::memory_order_acquire); }
   // What the owner last told of itself, in a few words.
   std::string Describe() const;
 
@@ -118,6 +121,8 @@ class VcpuCore {
   template <typename Work>
   absl::Status WhileHeld(Work&& work);
   void RunHeld(Exit& exit);
+  // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
+  int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
   bool EnterOnce(Exit& exit);
@@ -132,7 +137,8 @@ class VcpuCore {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
   static constexpr uint32_t kMailRounds = 64;
-  bool CanTakeInterrupt() const;
+  bool CanTakeInterrupt() const { return CanTakeInterrupt(ExtIntWaits()); }
+  bool CanTakeInterrupt(bool extint) const;
   // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
   bool ExtIntWaits() const { return extint_mail_ || wire_; }
   // Whether its wire reaches this vCPU and is high.
@@ -197,7 +203,7 @@ class VcpuCore {
   apic::Lapic lapic_;
   RunState state_;
   bool nmi_pending_ = false;
-  bool extint_mail_ = false;  // an ExtINT message waits
+  bool extint_mail_ = false;  // an ExtINT message waits, or a HLT that the wire has completed
   // The 8259's wire reaches this vCPU and was high when last looked at; or may be, and is to be
   // looked at. False, a rise rings: kRequestWire.
   bool wire_ = false;
@@ -207,6 +213,7 @@ class VcpuCore {
   StartState start_;
   bool held_ = false;              // by Hold: does not enter the guest
   bool half_done_ = false;         // KVM waits for the outcome of an I/O, MMIO or MSR exit
+  bool left_half_done_ = false;    // the same for one of an earlier life, which nobody has in hand
   bool apic_base_stale_ = false;   // KVM's copy of IA32_APIC_BASE
   uint32_t mail_rounds_ = 0;       // mail taken in since the guest's last exit of its own
   bool entered_ = false;           // KVM's registers mean something

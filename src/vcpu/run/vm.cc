@@ -78,7 +78,7 @@ void Vm::TimerExpired(int cpu) {
 }
 absl::Status Vm::SendMessage(const apic::Message& message) {
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
-    return core_->vcpu(cpu).SendMessage(message);
+    return core_->core(cpu).Send(message);  // also of one that has been removed meanwhile
   }
   return core_->fabric().SendMessage(kOutside, message);
 }
@@ -90,7 +90,7 @@ absl::Status Vm::SendMsi(const apic::Msi& msi) {
 }
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
-    return core_->vcpu(cpu).SetLine(pin, asserted);
+    return core_->core(cpu).SetLine(pin, asserted);
   }
   return core_->SetLine(kOutside, pin, asserted);
 }

@@ -307,7 +307,9 @@ void VmCore::PostExtInt(const Origin& origin, int cpu) {
 
 absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const char* name,
                           absl::FunctionRef<void(int cpu)> function) {
-  if (const Stay* stay = Stay::Of(*this); stay != nullptr && origin.cpu == kOutside) {
+  // In a callback of a device it is nobody's who waits: that vCPU has left.
+  if (const Stay* stay = Stay::Of(*this);
+      stay != nullptr && stay->where() == Stay::Where::kLoop && origin.cpu == kOutside) {
     return absl::FailedPreconditionError(fmt::format(
         "{} sent in a callback on the thread of vCPU {}, inside Run: it may have to wait "
         "for that thread",

@@ -32,7 +32,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // Those of VmConfig::cpus.
   absl::Status AddVcpus();
   absl::Status AddVcpu(int cpu) ABSL_LOCKS_EXCLUDED(adding_mutex_);
-  absl::Status RemoveVcpu(int cpu);
+  absl::Status RemoveVcpu(int cpu) ABSL_LOCKS_EXCLUDED(adding_mutex_);
   // Ends the stay of a vCPU that was told to leave, where no thread is inside Run.
   void FinishRemoval(int cpu);
 
@@ -123,7 +123,12 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
                     absl::FunctionRef<void(int cpu)> function);
   absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
   absl::Status MakeCore(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
-  absl::Status BringBack(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
+  // `removed_here`: an earlier life was ended first, by EndStay.
+  absl::Status AddToPlace(int cpu, bool& removed_here) ABSL_LOCKS_EXCLUDED(adding_mutex_);
+  absl::Status BringBack(int cpu, bool& removed_here) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
+  // By the holder of its run lock: takes a vCPU out that was told to leave. True: it was, and the
+  // holder calls FellAsleep when it has given it back.
+  bool EndStay(int cpu);
   bool OffersTscDeadline() { return config_.tsc_deadline && traits().tsc_deadline_exits; }
   // `found`: why it is not known.
   HostTraits FindTraits(absl::Status& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(traits_mutex_);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/report/json.h>
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/stress/explanation.h>
 #include <muster/vmm/stress/suite.h>
 
@@ -96,7 +96,7 @@ void ReportRow(const SuiteRow& row) {
 
 bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
   const bool written = Write(file, ToJson(rows));
-  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, std::strerror(errno)));
+  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, OsError()));
   return written;
 }
 
@@ -120,7 +120,7 @@ int StressCommand(const StressOptions& options) {
     json.reset(std::fopen(options.json.c_str(), "we"));
   }
   if (!options.json.empty() && !json) {
-    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, std::strerror(errno)));
+    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, OsError()));
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
