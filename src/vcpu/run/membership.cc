@@ -19,11 +19,10 @@ absl::Status StillInside(int cpu) {
 
 }  // namespace
 
-absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
-  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
-  if (!handle.ok()) return handle;
+absl::Status VmCore::SetUpVcpu(VcpuHandle& handle, uint32_t& signature) {
+  const int cpu = handle.id();
   // With KVM_CAP_SPLIT_IRQCHIP the VM itself does not tell.
-  if (config_.vm_fd >= 0 && handle->HasKernelApic()) {
+  if (config_.vm_fd >= 0 && handle.HasKernelApic()) {
     return absl::FailedPreconditionError(
         fmt::format("the VM of descriptor {} has local APICs of KVM's: make it without "
                     "KVM_CAP_SPLIT_IRQCHIP",
@@ -31,9 +30,15 @@ absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   }
   const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
                                                             .tsc_deadline = OffersTscDeadline()});
-  *signature = Signature(cpuid);
-  if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
-  return handle;
+  signature = Signature(cpuid);
+  if (const absl::Status status = handle.SetCpuid(cpuid); !status.ok()) return status;
+  if (cpu == 0) {
+    if (const auto offset = handle.GetTscOffset(); offset.ok()) tsc_offset_ = *offset;
+  } else if (cpu >= config_.cpus && tsc_offset_) {
+    // KVM begins the counter of one that comes late at 0.
+    return handle.SetTscOffset(*tsc_offset_);
+  }
+  return absl::OkStatus();
 }
 
 CpuSet VmCore::Present() const {
@@ -84,14 +89,13 @@ absl::Status VmCore::AddToPlace(int cpu, bool& removed_here) {
 }
 
 absl::Status VmCore::MakeCore(int cpu) {
-  uint32_t signature = 0;
-  absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
+  Fd& unfinished = unfinished_[cpu];
+  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu, unfinished);
   if (!handle.ok()) return handle.status();
-  if (cpu == 0) {
-    if (const auto offset = handle->GetTscOffset(); offset.ok()) tsc_offset_ = *offset;
-  } else if (cpu >= config_.cpus && tsc_offset_) {
-    // KVM begins the counter of one that comes late at 0.
-    if (const absl::Status status = handle->SetTscOffset(*tsc_offset_); !status.ok()) return status;
+  uint32_t signature = 0;
+  if (const absl::Status status = SetUpVcpu(*handle, signature); !status.ok()) {
+    unfinished = (*std::move(handle)).TakeFd();
+    return status;
   }
   const apic::LapicConfig lapic{
       .id = static_cast<uint32_t>(cpu),
@@ -101,7 +105,10 @@ absl::Status VmCore::MakeCore(int cpu) {
       .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
   auto core = std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_);
   if (OffersTscDeadline()) {
-    if (const absl::Status status = core->ReadTsc(); !status.ok()) return status;
+    if (const absl::Status status = core->ReadTsc(); !status.ok()) {
+      unfinished = core->TakeFd();
+      return status;
+    }
   }
   // In its place before its identity is published: from there on messages find it.
   VcpuCore& placed = *(cores_[static_cast<size_t>(cpu)] = std::move(core));
