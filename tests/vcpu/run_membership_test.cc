@@ -215,6 +215,27 @@ TEST_CASE("a CPU that could not be added for want of memory is added when there 
   CHECK(std::holds_alternative<PortExit>(places.vm().vcpu(1).Run()));
 }
 
+TEST_CASE(
+    "a CPU that is added again has no clock of KVM's and no TSC adjustment of its earlier life",
+    "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
+  Vm& vm = places.vm();
+  for (int life = 0; life < 2; ++life) {
+    REQUIRE(vm.AddVcpu(1).ok());
+    places.Begin(MUSTER_SNIPPET(ap_says_msrs));
+    for (const uint32_t expected : {0u, 0u, 0x100000u}) {
+      const Exit exit = vm.vcpu(1).Run();
+      const auto* port = std::get_if<PortExit>(&exit);
+      REQUIRE(port != nullptr);
+      uint32_t said = 0;
+      std::memcpy(&said, port->data.data(), sizeof(said));
+      CHECK(said == expected);
+    }
+    REQUIRE(vm.RemoveVcpu(1).ok());
+  }
+}
+
 TEST_CASE("a level in the IRR of a CPU that is removed goes to another that its entry names",
           "[remove]") {
   constexpr unsigned kPin = 5;

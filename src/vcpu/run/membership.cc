@@ -12,6 +12,19 @@ using rendezvous::CpuSet;
 
 namespace {
 
+// What INIT leaves as it is and a processor that is plugged in does not have: KVM writes its clock
+// to memory for as long as the guest has told it where, and that is no longer the clock's. Where
+// KVM has no such MSR there is nothing to clear.
+absl::Status ClearMsrs(VcpuHandle& handle) {
+  constexpr uint32_t kTscAdjust = 0x3b, kKvmSystemTime = 0x12, kKvmSystemTimeNew = 0x4b564d01;
+  for (const uint32_t msr : {kTscAdjust, kKvmSystemTime, kKvmSystemTimeNew}) {
+    const absl::StatusOr<uint64_t> value = handle.GetMsr(msr);
+    if (!value.ok() || *value == 0) continue;
+    if (absl::Status status = handle.SetMsr(msr, 0); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status StillInside(int cpu) {
   return absl::FailedPreconditionError(fmt::format(
       "vCPU {} cannot be added: a thread is still inside Run of its earlier life", cpu));
@@ -194,6 +207,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   // Pauses have moved the others' since.
   if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
   if (status.ok() && reads_tsc) status = ReadTsc();
+  if (status.ok()) status = ClearMsrs(handle_);
   if (!status.ok()) return status;
   doorbell_.Take(~uint32_t{0});
   ForgetPending();  // sent by who had looked into the routing table before it went
@@ -205,6 +219,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   left_half_done_ = left_half_done_ || half_done_;
   half_done_ = false;
   mail_rounds_ = 0;
+  kick_mask_.seen = 0;  // the number of that life's thread may be another's by now
   lapic_.PowerOn();
   AsFirmwareLeaves(vm_.x2apic());  // last: from here on messages find it
   return absl::OkStatus();
