@@ -1,6 +1,7 @@
-// Two trace buffers for each CPU, and a reader that exchanges them: dtrace's buffer switch. A
-// producer has interrupts off from when it loads the pointer to when it has written; so a reader
-// that has been answered by an interrupt handler there knows that nobody writes to the old buffer.
+// Two trace buffers for each CPU, and a reader that exchanges them: dtrace's
+// dtrace_buffer_switch(). A producer has interrupts off from when it loads the pointer to when it
+// has written; so a reader that has been answered by an interrupt handler there knows that nobody
+// writes to the old buffer.
 //
 //   CPU 0 (reads)                      CPU 1 (traces, interrupts off)
 //                                      loads the pointer to the buffer
@@ -9,6 +10,7 @@
 //                                      writes there: a record that nobody ever reads
 //
 // To call all CPUs between the exchange and the reading makes the reader wait for the producer.
+// (dtrace has the exchange itself made on the producer's CPU, by a cross-call, to the same end.)
 #include "scenarios/dtrace/x_call.h"
 
 enum { kRecords = 8, kEach = 2 };

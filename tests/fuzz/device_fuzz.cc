@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
   FdPeer serial(/*input_fd=*/-1, nowhere);
-  Timer pit;
-  PcDevices devices(board, board, {pit}, serial, *memory, 4);
+  Timer timers[PcDevices::kTimers];
+  PcDevices devices(board, board, {timers[0], timers[1]}, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
   while (!input.empty()) {
@@ -64,11 +64,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (value >> (8 * width) != 0) muster::testing::Require("a read wider than was asked for");
     }
     // Time passes, or the processor acknowledges.
-    if (what >= 0xe0 && what < 0xe8) pit.now += input.Take<uint32_t>();
-    if (pit.now >= pit.deadline) {
-      pit.deadline = DeviceTimer::kNever;
-      devices.TimerExpired(0);
-      if (pit.deadline <= pit.now) muster::testing::Require("a deadline that has passed");
+    const uint64_t passed = what >= 0xe0 && what < 0xe8 ? input.Take<uint32_t>() : 0;
+    for (int i = 0; i < PcDevices::kTimers; ++i) {
+      Timer& timer = timers[i];
+      timer.now += passed;
+      if (timer.now < timer.deadline) continue;
+      timer.deadline = DeviceTimer::kNever;
+      devices.TimerExpired(i);
+      if (timer.deadline <= timer.now) muster::testing::Require("a deadline that has passed");
     }
     if (what >= 0xe8 && what < 0xf0 && devices.pics().Asserted()) {
       devices.pics().Acknowledge();

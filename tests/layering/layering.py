@@ -4,8 +4,8 @@
     layering.py [--build DIR] [SOURCE_ROOT]
 
 Reads SOURCE_ROOT/src; with --build also the layers' link lines (DIR/layers/*.links, written by
-MusterLayer.cmake) and what their libraries (DIR/src/*/libmuster_*.a) take from elsewhere. One line
-per violation on stdout; exit status 1 where there is one.
+MusterLayer.cmake) and what their libraries (DIR/src/*/libmuster_*.a, the C library's too) take from
+elsewhere. One line per violation on stdout; exit status 1 where there is one.
 """
 
 import argparse
@@ -136,6 +136,21 @@ def check_symbols(build):
                 yield f"{library.name}({member}) uses {name}: only vmm prints, exits or sets handlers"
 
 
+def check_c_library(build):
+    """The C interface takes from the C library what the layers may."""
+    library = build / "src" / "vcpu" / "capi" / "libmuster.so"
+    if not library.exists():
+        return
+    listing = subprocess.run(["nm", "-DC", "--undefined-only", str(library)], capture_output=True,
+                             text=True, check=True).stdout
+    if "__asan_" in listing or "__tsan_" in listing:
+        return
+    for line in listing.splitlines():
+        name = line.partition(" U ")[2].partition("@")[0].partition("(")[0]
+        if name != "std::terminate" and FORBIDDEN_SYMBOLS.fullmatch(name):
+            yield f"{library.name} uses {name}: only vmm prints, exits or sets handlers"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path)
@@ -144,7 +159,8 @@ def main():
     arguments = parser.parse_args()
     violations = list(check_sources(arguments.root))
     if arguments.build:
-        violations += [*check_links(arguments.build), *check_symbols(arguments.build)]
+        violations += [*check_links(arguments.build), *check_symbols(arguments.build),
+                       *check_c_library(arguments.build)]
     for violation in violations:
         print(violation)
     return 1 if violations else 0

@@ -36,10 +36,12 @@ class Console:
         if not select.select([output], [], [], max(0, deadline - time.monotonic()))[0]:
             raise Unexpected("nothing more came")
         data = os.read(output, 65536)
-        text = data.decode(errors="replace").replace("\x1b[6n", "")  # the shell asks where it is
+        text = data.decode(errors="replace")
         sys.stderr.write(text)
         sys.stderr.flush()
-        self.said += text
+        # The shell asks the terminal where its cursor is, which may come in two pieces.
+        fresh = (self.said[self.looked:] + text).replace("\x1b[6n", "")
+        self.said = self.said[:self.looked] + fresh
         return bool(data)
 
     def expect(self, text, seconds=240):

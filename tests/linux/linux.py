@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Boots kernels that others wrote on muster, on stock kvm_amd (tests/nested).
 
-    linux.py SESSION MUSTER TEST [--kernel cloud|full|cloud-32] [--pvh] [--cpus N]
-        [--ending poweroff|reboot|panic] [--x2apic yes|no] [--shows TEXT] [-- KERNEL WORDS]
+    linux.py SESSION MUSTER TEST [--kernel cloud|full|cloud-32|memtest-32] [--pvh] [--cpus N]
+        [--ending poweroff|reboot|panic] [--x2apic yes|no] [-- KERNEL WORDS]
 
 TEST is a function of inside.py: shell, panic, compared, memtest. What is to be booted is fetched out
 of Debian's packages where it is not cached; where that cannot be, the status is 77.
@@ -51,9 +51,13 @@ def parse():
     parser.add_argument("--cpus", type=int, default=4)
     parser.add_argument("--ending", default="poweroff")
     parser.add_argument("--x2apic", choices=["yes", "no"])
-    parser.add_argument("--shows")
-    parser.add_argument("words", nargs="*")
-    return parser.parse_args()
+    own, words = sys.argv[1:], []
+    if "--" in own:
+        at = own.index("--")
+        own, words = own[:at], own[at + 1:]
+    arguments = parser.parse_args(own)
+    arguments.words = words
+    return arguments
 
 
 def main():
@@ -61,7 +65,8 @@ def main():
     try:
         case = {"test": arguments.test, "muster": arguments.muster, "cpus": arguments.cpus,
                 "image": str(image_of(arguments)), "words": arguments.words,
-                "ending": arguments.ending, "shows": arguments.shows}
+                "ending": arguments.ending,
+                "shows": f"{arguments.cpus}T (PAR)" if arguments.cpus > 1 else "SMP: Disabled"}
         if arguments.test in ("shell", "compared"):
             case["initrd"] = str(files.initrd())
     except files.Unavailable as error:

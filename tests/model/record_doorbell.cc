@@ -2,10 +2,10 @@
 //
 //   record_doorbell FILE SEED RINGERS RINGS
 //
-// The owner does what the run loop around it may do, by chance, as in kick.pml: it enters the guest,
-// with mail waiting now and then, halts, finishes exits, leaves Run and comes back. Its KVM_RUN looks
-// at immediate_exit once, then stays until the kick's signal is pending, or until its guest exits. A
-// run that hangs is recorded up to there; exit status 3.
+// The owner does what the run loop around it may do, by chance, as in kick.pml: it enters the
+// guest, with mail waiting now and then, halts, finishes exits, leaves Run and comes back. Its
+// KVM_RUN looks at immediate_exit once, then stays until the kick's signal is pending, or until its
+// guest exits. A run that hangs is recorded up to there; exit status 3.
 
 #include <atomic>
 #include <csignal>
@@ -98,7 +98,8 @@ class Run {
         const bool exits = busy || random() % 2 == 0;
         const bool interrupted = KvmRun(exits, random);
         if (doorbell_.LeaveGuest() || interrupted) SwallowKick(kKick);
-        if (busy && (!interrupted || (doorbell_.requests() & ~kRequestsOfMail) != 0)) waited_ = true;
+        if (busy && (!interrupted || (doorbell_.requests() & ~kRequestsOfMail) != 0))
+          waited_ = true;
         if (interrupted) continue;
         const auto next = random() % 8;
         halted_ = next < 2;

@@ -60,11 +60,11 @@ class Bochs(Machine):
     libraries that programs among them need. What it writes is lost."""
 
     backend = "bochs"
-    boot_limit = 270
 
     def __init__(self, report, content, cpus=1):
         self.content = content
         self.cpus = cpus
+        self.boot_limit = 270 * cpus
         super().__init__(report)
 
     def start(self):

@@ -17,6 +17,8 @@
 #include <muster/vmm/device/reset_ports.h>
 #include <muster/vmm/device/test_device.h>
 
+#include "fake_timer.h"
+
 namespace muster::vmm {
 namespace {
 
@@ -357,7 +359,10 @@ uint32_t ReadCmos(Cmos& cmos, uint8_t index) {
 
 TEST_CASE("CMOS tells the RAM, and keeps the shutdown status") {
   constexpr uint64_t kMib = uint64_t{1} << 20;
-  Cmos cmos(3072 * kMib, 5120 * kMib);
+  NoLines no_lines;
+  FakeTimer timer;
+  Rtc clock(no_lines, timer);
+  Cmos cmos(clock, 3072 * kMib, 5120 * kMib);
   const auto word = [&cmos](uint8_t index) {
     return ReadCmos(cmos, index) | ReadCmos(cmos, static_cast<uint8_t>(index + 1)) << 8;
   };
@@ -370,16 +375,6 @@ TEST_CASE("CMOS tells the RAM, and keeps the shutdown status") {
   cmos.Write(0, 1, 0x8f);  // with NMIs masked
   cmos.Write(1, 1, 0x0a);
   CHECK(ReadCmos(cmos, 0x0f) == 0x0a);
-}
-
-TEST_CASE("the clock is the host's in UTC, in BCD, with no update in progress") {
-  Cmos cmos(1 << 20, 0, [] { return std::time_t{951867309}; });  // Tue Feb 29 2000 23:35:09
-  const int expected[][2] = {{0, 0x09}, {2, 0x35}, {4, 0x23},    {6, 3},   {7, 0x29},
-                             {8, 0x02}, {9, 0x00}, {0x32, 0x20}, {0xb, 2}, {0xd, 0x80}};
-  for (const auto& [index, value] : expected) {
-    CHECK(ReadCmos(cmos, static_cast<uint8_t>(index)) == static_cast<uint32_t>(value));
-  }
-  CHECK((ReadCmos(cmos, 0xa) & 0x80) == 0);
 }
 
 std::vector<uint8_t> ReadKey(FwCfg& device, uint16_t key, int count) {

@@ -49,6 +49,13 @@ struct Bench : IrqSink {
   std::string pin;  // what pin 0 of the I/O APIC saw
   int rises = 0;
   PicPair pics{*this};
+  struct Pins : IrqSink {
+    void SetLine(unsigned line, bool asserted) override {
+      log += std::to_string(line) + (asserted ? "+ " : "- ");
+    }
+    std::string log;
+  } pins;
+  IsaLines lines{pics, pins};
 };
 
 TEST_CASE("as firmware leaves them the 8259s mask every line") {
@@ -337,6 +344,27 @@ TEST_CASE("pin 0 of the I/O APIC sees an edge for each request that is left afte
   CHECK(automatic.rises == 1);  // LINT0 has a level
 }
 
+TEST_CASE("a pulse does not take back a request that waits, and is one where it was taken") {
+  Bench bench;
+  IrqLine line(bench.lines, 0);
+  const auto pulse = [&] {
+    line.Want(false);
+    line.Want(true);
+    line.Drive();
+  };
+  line.Want(true);
+  line.Drive();
+  pulse();
+  CHECK(bench.pin == "+");
+  CHECK(bench.rises == 1);
+  CHECK(bench.Take() == 0x20);
+  bench.EoiMaster();
+  CHECK(bench.Take() == 0);
+  pulse();
+  CHECK(bench.Take() == 0x20);
+  CHECK(bench.pins.log == "2+ 2- 2+ 2- 2+ ");
+}
+
 TEST_CASE("an image that is started again finds the 8259s as firmware leaves them") {
   Bench bench;
   bench.pics.elcr().Write(0, 1, 0x20);
@@ -350,13 +378,7 @@ TEST_CASE("an image that is started again finds the 8259s as firmware leaves the
 
 TEST_CASE("the board's lines reach the 8259s and the pins, the timer's pin 2") {
   Bench bench;
-  struct Pins : IrqSink {
-    void SetLine(unsigned line, bool asserted) override {
-      log += std::to_string(line) + (asserted ? "+ " : "- ");
-    }
-    std::string log;
-  } pins;
-  IsaLines lines(bench.pics, pins);
+  IsaLines& lines = bench.lines;
   lines.SetLine(0, true);
   CHECK(bench.Take() == 0x20);
   bench.EoiMaster();
@@ -364,7 +386,7 @@ TEST_CASE("the board's lines reach the 8259s and the pins, the timer's pin 2") {
   CHECK(bench.Take() == 0x2a);
   lines.SetLine(20, true);
   CHECK(bench.Take() == 0);
-  CHECK(pins.log == "2+ 10+ 20+ ");
+  CHECK(bench.pins.log == "2+ 10+ 20+ ");
 }
 
 }  // namespace

@@ -71,12 +71,16 @@ TEST_CASE("on a console every key is the guest's, but for Ctrl-A and what follow
   run.terminal.WaitFor("a\x03");
   run.terminal.Press("\x1c\x1a\x11\r");
   run.terminal.WaitFor("\x1c\x1a\x11\r");
+  // Nothing of what is Muster's is the guest's.
   run.terminal.Press(
       "\x01\x01\x01"
-      "a");
-  run.terminal.WaitFor("\x01\x01");
+      "a!");
+  CHECK(run.terminal.WaitFor("!") == "\x01\x01!");
   run.terminal.Press("\x01h");
   run.terminal.WaitFor("x ends the run, z pauses it");
+  run.terminal.WaitFor("sends Ctrl-A\r\n");
+  run.terminal.Press("?");
+  CHECK(run.terminal.WaitFor("?") == "?");
   run.terminal.Press("\x01r");
   run.terminal.WaitFor("running for");
   run.terminal.Press("\x01x");

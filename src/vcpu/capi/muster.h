@@ -300,6 +300,7 @@ MUSTER_API int32_t muster_vm_resume(muster_vm* vm, muster_error* error);
 /** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that
  * runs it, between two runs. */
 MUSTER_API int32_t muster_vcpu_hold(muster_vm* vm, int32_t cpu, muster_error* error);
+/** Ends a hold of vCPU `cpu`; without one it does nothing. */
 MUSTER_API int32_t muster_vcpu_let_go(muster_vm* vm, int32_t cpu, muster_error* error);
 
 /** The bootstrap processor begins anew at `start`. By the thread that runs it, between two runs or

@@ -26,7 +26,9 @@ std::vector<std::string> Names() {
 std::string GuestDirectory() {
   std::error_code error;
   const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-  return (executable.parent_path().parent_path() / "guests").string();
+  const fs::path prefix = executable.parent_path().parent_path();
+  const fs::path installed = prefix / "share/muster/guests";
+  return (fs::is_directory(installed, error) ? installed : prefix / "guests").string();
 }
 
 absl::StatusOr<std::string> ResolveImage(const std::string& image) {

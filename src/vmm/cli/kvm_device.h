@@ -6,7 +6,7 @@ namespace muster::vmm {
 
 // The KVM device: /dev/kvm, or what MUSTER_KVM names.
 inline const char* KvmDevice() {
-  const char* path = std::getenv("MUSTER_KVM");
+  const char* path = std::getenv("MUSTER_KVM");  // NOLINT(concurrency-mt-unsafe): none is set
   return path != nullptr ? path : "/dev/kvm";
 }
 

@@ -1,12 +1,11 @@
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <muster/vmm/cli/open_serial.h>
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/serial/client_peer.h>
 #include <muster/vmm/serial/console_peer.h>
 #include <muster/vmm/serial/fd_peer.h>
@@ -70,7 +69,7 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
       serial->file_fd_ =
           open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
       if (serial->file_fd_ < 0) {
-        return absl::InvalidArgumentError(fmt::format("{}: {}", path, std::strerror(errno)));
+        return absl::InvalidArgumentError(fmt::format("{}: {}", path, OsError()));
       }
       serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd_);
       break;

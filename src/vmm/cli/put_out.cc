@@ -1,9 +1,8 @@
-#include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/machine/ending.h>
+#include <muster/vmm/report/os_error.h>
 
 namespace muster::vmm {
 
@@ -13,7 +12,7 @@ bool Write(std::FILE* file, const std::string& text) {
 
 int PutOut(const std::string& text, int status) {
   if (Write(stdout, text)) return status;
-  fmt::print(stderr, "muster: writing to stdout: {}\n", std::strerror(errno));
+  fmt::print(stderr, "muster: writing to stdout: {}\n", OsError());
   return kExitHostFailure;
 }
 

@@ -1,5 +1,3 @@
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,6 +5,7 @@
 
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/report_files.h>
+#include <muster/vmm/report/os_error.h>
 
 namespace muster::vmm {
 namespace {
@@ -32,7 +31,7 @@ bool Empty(std::FILE* file) {
 }  // namespace
 
 absl::Status ReportFiles::Target::Error() const {
-  return absl::UnavailableError(fmt::format("{} {}: {}", option, name, std::strerror(errno)));
+  return absl::UnavailableError(fmt::format("{} {}: {}", option, name, OsError()));
 }
 
 absl::Status ReportFiles::Target::Open(const std::string& named) {

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <numeric>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
@@ -13,6 +13,7 @@
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/report/json.h>
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/stress/explanation.h>
 #include <muster/vmm/stress/suite.h>
 
@@ -96,7 +97,7 @@ void ReportRow(const SuiteRow& row) {
 
 bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
   const bool written = Write(file, ToJson(rows));
-  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, std::strerror(errno)));
+  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, OsError()));
   return written;
 }
 
@@ -120,7 +121,7 @@ int StressCommand(const StressOptions& options) {
     json.reset(std::fopen(options.json.c_str(), "we"));
   }
   if (!options.json.empty() && !json) {
-    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, std::strerror(errno)));
+    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, OsError()));
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
@@ -158,8 +159,14 @@ int StressCommand(const StressOptions& options) {
       rows.push_back(*std::move(row));
     }
   }
-  const std::string table = RenderSuite(rows, style);
-  fmt::print(stderr, "\n{}", table);
+  if (interrupted) {
+    const size_t wanted =
+        std::accumulate(chosen.begin(), chosen.end(), size_t{0},
+                        [](size_t sum, const Chosen& one) { return sum + one.variants.size(); });
+    fmt::print(stderr, "muster: stopped from outside; {} of {} variants had run\n", rows.size(),
+               wanted);
+  }
+  if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
   if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
   if (interrupted) return kExitInterrupted;
   const bool as_due =

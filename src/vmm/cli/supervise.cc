@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <muster/vmm/cli/supervise.h>
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/report/style.h>
 
 namespace muster::vmm {
@@ -69,7 +70,7 @@ void Supervise(Machine& machine, Signals& signals, RawTerminal& terminal,
     }
     if (ppoll(waits, 2, deadline == sync::kNever ? nullptr : &left, nullptr) < 0 &&
         errno != EINTR) {
-      Stop(machine, Ending::Kind::kHostFailure, fmt::format("ppoll: {}", std::strerror(errno)));
+      Stop(machine, Ending::Kind::kHostFailure, fmt::format("ppoll: {}", OsError()));
     }
     machine.Tend();
     while (const std::optional<Signals::Taken> signal = signals.Take()) {

@@ -3,17 +3,15 @@
 #include <absl/base/thread_annotations.h>
 #include <array>
 #include <cstdint>
-#include <ctime>
-#include <functional>
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/device/port_bus.h>
+#include <muster/vmm/device/rtc.h>
 
 namespace muster::vmm {
 
-// The MC146818 real-time clock's registers and memory behind ports 0x70 (index) and 0x71 (data):
-// the host's time in UTC, which setting does not change, and 114 bytes that outlive a soft reset.
-// Neither alarm nor interrupt.
+// The MC146818 behind ports 0x70 (index) and 0x71 (data): the clock's registers, and 114 bytes that
+// outlive a soft reset.
 class Cmos : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0x70;
@@ -22,18 +20,14 @@ class Cmos : public PortDevice {
   // byte".
   static constexpr uint8_t kShutdownStatus = 0x0f;
 
-  // Tells the RAM where PC firmware and kernels look for it. `now` gives the time.
-  Cmos(
-      uint64_t ram_below_4g, uint64_t ram_above_4g,
-      std::function<std::time_t()> now = [] { return std::time(nullptr); });
+  // Tells the RAM where PC firmware and kernels look for it.
+  Cmos(Rtc& clock, uint64_t ram_below_4g, uint64_t ram_above_4g);
 
   uint32_t Read(uint16_t offset, int size) override;
   void Write(uint16_t offset, int size, uint32_t value) override;
 
  private:
-  uint8_t ReadClock(uint8_t index) const;
-
-  const std::function<std::time_t()> now_;
+  Rtc& clock_;
   sync::Mutex mutex_;
   uint8_t index_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<uint8_t, 128> memory_ ABSL_GUARDED_BY(mutex_){};

@@ -10,15 +10,20 @@ void IrqLine::Want(bool asserted) {
 
 void IrqLine::Drive() {
   for (;;) {
-    bool level = false;
+    bool level = false, pulse = false;
     {
       sync::MutexLock lock(mutex_);
       if (driving_ || changes_ == 0) return;
       driving_ = true;
-      --changes_;
-      level = driven_ = !driven_;
+      pulse = driven_ && changes_ >= 2;
+      changes_ -= pulse ? 2 : 1;
+      if (!pulse) level = driven_ = !driven_;
     }
-    sink_.SetLine(line_, level);
+    if (pulse) {
+      sink_.Pulse(line_);
+    } else {
+      sink_.SetLine(line_, level);
+    }
     sync::MutexLock lock(mutex_);
     driving_ = false;
   }

@@ -13,10 +13,16 @@ class IsaLines : public IrqSink {
 
   void SetLine(unsigned line, bool asserted) override {
     pics_.SetLine(line, asserted);
-    pins_.SetLine(line == 0 ? 2 : line, asserted);
+    pins_.SetLine(PinOf(line), asserted);
+  }
+  void Pulse(unsigned line) override {
+    pics_.Pulse(line);
+    pins_.Pulse(PinOf(line));
   }
 
  private:
+  static unsigned PinOf(unsigned line) { return line == 0 ? 2 : line; }
+
   PicPair& pics_;
   IrqSink& pins_;
 };

@@ -53,6 +53,15 @@ void PicPair::SetLine(unsigned irq, bool asserted) {
   });
 }
 
+void PicPair::Pulse(unsigned irq) {
+  if (irq >= kLines || irq == kCascade) return;
+  Apply([=, this](Done&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    I8259& of = chip(irq >= I8259::kInputs);
+    of.SetInput(irq % I8259::kInputs, false);
+    of.SetInput(irq % I8259::kInputs, true);
+  });
+}
+
 uint8_t PicPair::Acknowledge() {
   return Apply([this](Done& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const bool cascade = master_.Pending() == kCascade;

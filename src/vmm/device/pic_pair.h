@@ -29,6 +29,8 @@ class PicPair {
 
   // An ISA interrupt, 0 to 15; kCascade has no effect.
   void SetLine(unsigned irq, bool asserted);
+  // See IrqSink.
+  void Pulse(unsigned irq);
 
   // INTR.
   bool Asserted() const { return asserted_.load(std::memory_order_acquire); }

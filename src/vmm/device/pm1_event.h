@@ -8,8 +8,8 @@
 namespace muster::vmm {
 
 // The ACPI PM1a event block, bytes: status, of which nothing is ever set (no button, no wake-up, no
-// global lock of the firmware's), then enable, which keeps what is written, for kernels look whether
-// it does. ACPI Specification, "PM1 Event Grouping".
+// global lock of the firmware's), then enable, which keeps what is written, for kernels look
+// whether it does. ACPI Specification, "PM1 Event Grouping".
 class Pm1Event : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0x600;

@@ -18,9 +18,7 @@ class TestLines : public PortDevice {
   explicit TestLines(IrqSink& irqs) : irqs_(irqs) {}
 
   uint32_t Read(uint16_t, int) override { return UINT32_MAX; }
-  void Write(uint16_t offset, int, uint32_t value) override {
-    irqs_.SetLine(offset, value != 0);
-  }
+  void Write(uint16_t offset, int, uint32_t value) override { irqs_.SetLine(offset, value != 0); }
 
  private:
   IrqSink& irqs_;

@@ -1,11 +1,11 @@
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <muster/vmm/load/image_file.h>
+#include <muster/vmm/report/os_error.h>
 
 namespace muster::vmm {
 namespace {
@@ -27,7 +27,7 @@ class File {
   int fd_;
 };
 
-absl::Status Trouble(const std::string& path, const char* what) {
+absl::Status Trouble(const std::string& path, const std::string& what) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", path, what));
 }
 
@@ -36,7 +36,7 @@ absl::Status Trouble(const std::string& path, const char* what) {
 absl::StatusOr<std::vector<uint8_t>> ReadFile(const std::string& path) {
   File file(path);
   struct stat status {};
-  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) return Trouble(path, std::strerror(errno));
+  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) return Trouble(path, OsError());
   if (!S_ISREG(status.st_mode)) return Trouble(path, "is not a regular file");
   if (status.st_size == 0) return Trouble(path, "is empty");
   if (static_cast<uint64_t>(status.st_size) > kLargestFile) {
@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<uint8_t>> ReadFile(const std::string& path) {
   while (done < bytes.size()) {
     const ssize_t got = read(file.fd(), bytes.data() + done, bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Trouble(path, std::strerror(errno));
+    if (got < 0) return Trouble(path, OsError());
     if (got == 0) break;  // It has become shorter meanwhile.
     done += static_cast<size_t>(got);
   }

@@ -8,6 +8,7 @@
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vmm/load/mp_table.h>
 #include <muster/vmm/machine/machine.h>
+#include <muster/vmm/report/os_error.h>
 
 namespace muster::vmm {
 namespace {
@@ -25,7 +26,8 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(config.cpus, PcDevices::kTimers),
       pit_deadline_(timer_, config.cpus),
-      devices_(*this, *this, {pit_deadline_}, *config.serial, memory_, config.cpus),
+      rtc_deadline_(timer_, config.cpus + 1),
+      devices_(*this, *this, {pit_deadline_, rtc_deadline_}, *config.serial, memory_, config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
 Machine::~Machine() {
@@ -40,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
                                                          const vcpu::StartState& start) {
   std::unique_ptr<Machine> machine(new Machine(config, std::move(memory)));
   if (machine->news_ < 0) {
-    return absl::ResourceExhaustedError(fmt::format("eventfd: {}", std::strerror(errno)));
+    return absl::ResourceExhaustedError(fmt::format("eventfd: {}", OsError()));
   }
   vcpu::VmConfig vm_config;
   vm_config.cpus = config.cpus;
@@ -94,7 +96,7 @@ absl::Status Machine::Start() {
     if (!cpu.started) {
       live_.fetch_sub(1, std::memory_order_relaxed);
       status = absl::ResourceExhaustedError(
-          fmt::format("pthread_create for vCPU {}: {}", index, std::strerror(error)));
+          fmt::format("pthread_create for vCPU {}: {}", index, OsError(error)));
     }
   }
   pthread_attr_destroy(&attributes);

@@ -166,7 +166,7 @@ class Machine : private RunControl,
   AccessCounts unknown_addresses_;
   AccessCounts unknown_msrs_;
   TimerThread timer_;
-  DeviceDeadline pit_deadline_;
+  DeviceDeadline pit_deadline_, rtc_deadline_;
   PcDevices devices_;
   std::unique_ptr<vcpu::Vm> vm_;  // after what its vCPUs use
   std::vector<Cpu> cpus_;

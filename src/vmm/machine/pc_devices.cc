@@ -22,7 +22,8 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, S
       reset_control_(control),
       bochs_shutdown_(control),
       fw_cfg_(memory.size(), static_cast<uint16_t>(cpus)),
-      cmos_(memory.low_end(), memory.size() - memory.low_end()),
+      rtc_(lines_, timers.rtc),
+      cmos_(rtc_, memory.low_end(), memory.size() - memory.low_end()),
       test_lines_(lines_) {
   flusher_.Watch(serial_line_);
   flusher_.Watch(debug_line_);
@@ -58,10 +59,11 @@ PcDevices::PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, S
 void PcDevices::AsFirmwareLeaves() {
   pit_.AsFirmwareLeaves();
   i8042_.AsFirmwareLeaves();
+  rtc_.AsFirmwareLeaves();
   pics_.AsFirmwareLeaves();  // last: it forgets what the others' lines did
 }
 
-void PcDevices::TimerExpired(int) { pit_.Expired(); }
+void PcDevices::TimerExpired(int number) { number == 0 ? pit_.Expired() : rtc_.Expired(); }
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();

@@ -23,6 +23,7 @@
 #include <muster/vmm/device/port_bus.h>
 #include <muster/vmm/device/power_off.h>
 #include <muster/vmm/device/reset_ports.h>
+#include <muster/vmm/device/rtc.h>
 #include <muster/vmm/device/run_control.h>
 #include <muster/vmm/device/system_control_b.h>
 #include <muster/vmm/device/test_device.h>
@@ -38,8 +39,9 @@ class PcDevices {
  public:
   struct Timers {
     DeviceTimer& pit;
+    DeviceTimer& rtc;
   };
-  static constexpr int kTimers = 1;
+  static constexpr int kTimers = 2;
 
   // `pins`: of the I/O APIC. `serial` is in use until Stop.
   PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, SerialPeer& serial,
@@ -65,7 +67,8 @@ class PcDevices {
 
   // Whether input may yet come that interrupts, or a timer will.
   bool MayInterrupt() {
-    return (serial_.MayBringInput() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt();
+    return (serial_.MayBringInput() && com1_.InterruptsOnReceipt()) || pit_.MayInterrupt() ||
+           rtc_.MayInterrupt();
   }
 
   uint64_t input_wake_ups() const { return serial_.wake_ups(); }
@@ -95,6 +98,7 @@ class PcDevices {
   ResetControl reset_control_;
   BochsShutdown bochs_shutdown_;
   FwCfg fw_cfg_;
+  Rtc rtc_;
   Cmos cmos_;
   Crtc crtc_;
   PciConfig pci_config_;

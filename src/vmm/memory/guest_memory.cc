@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/report/os_error.h>
 
 namespace muster::vmm {
 
@@ -26,7 +27,7 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(uint64_t bytes) {
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) {
     return absl::ResourceExhaustedError(
-        fmt::format("mmap of {} bytes of guest memory: {}", bytes, std::strerror(errno)));
+        fmt::format("mmap of {} bytes of guest memory: {}", bytes, OsError()));
   }
   return GuestMemory(static_cast<uint8_t*>(base), bytes);
 }

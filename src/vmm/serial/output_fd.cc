@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <poll.h>
 #include <unistd.h>
 
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/serial/output_fd.h>
 
 namespace muster::vmm {
@@ -33,7 +33,7 @@ void OutputFd::Write(std::span<const uint8_t> bytes) {
         bytes = bytes.subspan(static_cast<size_t>(written));
       } else if (errno != EINTR && errno != EAGAIN) {
         broken_ = true;
-        failure = std::strerror(errno);
+        failure = OsError();
       }
     }
   }

@@ -1,6 +1,4 @@
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -9,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/serial/pty.h>
 
 namespace muster::vmm {
@@ -18,7 +17,7 @@ constexpr int kDrainPollMs = 5;
 constexpr int kDrainMs = 5000;
 
 absl::Status Refused(const std::string& what) {
-  return absl::UnavailableError(fmt::format("{}: {}", what, std::strerror(errno)));
+  return absl::UnavailableError(fmt::format("{}: {}", what, OsError()));
 }
 
 }  // namespace

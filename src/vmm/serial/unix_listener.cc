@@ -1,5 +1,4 @@
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -8,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/serial/unix_listener.h>
 
 namespace muster::vmm {
@@ -20,7 +20,7 @@ absl::Status Refused(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(fmt::format("unix:{}: {}", path, why));
 }
 
-absl::Status Refused(const std::string& path) { return Refused(path, std::strerror(errno)); }
+absl::Status Refused(const std::string& path) { return Refused(path, OsError()); }
 
 int Socket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
@@ -54,7 +54,7 @@ absl::Status RemoveLeftOver(const std::string& path, const sockaddr* address, so
   const int error = connect(probe, address, size) == 0 ? 0 : errno;
   close(probe);
   if (error == 0 || error == EAGAIN) return Refused(path, "another process listens there");
-  if (error != ECONNREFUSED) return Refused(path, std::strerror(error));
+  if (error != ECONNREFUSED) return Refused(path, OsError(error));
   return unlink(path.c_str()) == 0 ? absl::OkStatus() : Refused(path);
 }
 

@@ -8,6 +8,7 @@
 
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/load_image.h>
+#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/report/style.h>
 #include <muster/vmm/serial/fd_peer.h>
 #include <muster/vmm/stress/forced_run.h>
@@ -49,8 +50,8 @@ void SeeThrough(Machine& machine, Director& director, uint64_t timeout_ns,
   while (!machine.finished()) {
     pollfd waits[] = {{machine.news_fd(), POLLIN, 0}, {director.hint_fd(), POLLIN, 0}};
     if (poll(waits, 2, kLookMs) < 0 && errno != EINTR) {
-      machine.End({.kind = Ending::Kind::kHostFailure,
-                   .detail = fmt::format("poll: {}", std::strerror(errno))});
+      machine.End(
+          {.kind = Ending::Kind::kHostFailure, .detail = fmt::format("poll: {}", OsError())});
     }
     machine.Tend();
     director.Look();
@@ -133,7 +134,7 @@ absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& 
 
   OutputFile output;
   if (output.fd() < 0) {
-    return absl::ResourceExhaustedError(fmt::format("memfd_create: {}", std::strerror(errno)));
+    return absl::ResourceExhaustedError(fmt::format("memfd_create: {}", OsError()));
   }
   Director director(variant, cpus);
   FdPeer serial(/*input_fd=*/-1, output.fd());

@@ -1,0 +1,43 @@
+// exits_cpp: what an exit costs through the C++ interface. For each number on stdin runs so many
+// OUTs and says on stdout how long one took, in us.
+#include <csignal>
+#include <cstdio>
+
+#include "small_vm.h"
+
+using namespace muster;
+
+namespace {
+
+struct Counts : vcpu::Devices {
+  Then Port(vcpu::Vcpu&, const vcpu::PortExit&) override {
+    return --left == 0 ? Then::kReturn : Then::kGoOn;
+  }
+  int left = 0;
+};
+
+}  // namespace
+
+int main() {
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &kick, nullptr);
+  SmallVm vm(OUT_FOR_EVER, {.kick_stays_blocked = true, .x2apic = true});
+  vcpu::StartState start;
+  start.mode = vcpu::StartState::Mode::kReal;
+  start.rip = SmallVm::kCode;
+  vm->SetStart(start);
+  StillClock clock;
+  Counts counts;
+  for (int exits; std::scanf("%d", &exits) == 1 && exits > 0;) {
+    counts.left = exits;
+    const uint64_t begin = clock.NowNs();
+    const vcpu::Exit exit = vm.cpu(0).Run(counts);
+    const uint64_t end = clock.NowNs();
+    CHECK(std::holds_alternative<vcpu::PortExit>(exit));
+    std::printf("%.6f\n", static_cast<double>(end - begin) / 1000 / exits);
+    std::fflush(stdout);
+  }
+  return 0;
+}
