@@ -819,6 +819,25 @@ SNIPPET says_for_ever
     jmp 1b
 END says_for_ever
 
+// Says what KVM's clock and IA32_TSC_ADJUST are, by their low halves, and changes them.
+SNIPPET ap_says_msrs
+    movl $0x4b564d01, %ecx
+    rdmsr
+    outl %eax, $0x20
+    movl $0x7001, %eax
+    xorl %edx, %edx
+    wrmsr
+    movl $0x3b, %ecx
+    rdmsr
+    outl %eax, $0x20
+    movl $0x100000, %eax
+    xorl %edx, %edx
+    wrmsr
+1:  rdmsr
+    outl %eax, $0x20
+    jmp 1b
+END ap_says_msrs
+
 // CPU 1 disables its APIC in hardware; CPU 0 sends NMI to all but itself.
 SNIPPET disables_apic
     sti

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -194,6 +195,45 @@ TEST_CASE("a VM whose local APICs KVM emulates is refused") {
       Vm::Create(KvmOrSkip(), {.cpus = 1, .vm_fd = vm.get()}, clock).status();
   CHECK(absl::IsFailedPrecondition(status));
   CHECK_THAT(status.ToString(), Catch::Contains("KVM_CAP_SPLIT_IRQCHIP"));
+}
+
+TEST_CASE("a CPU that could not be added for want of memory is added when there is some") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+  // No mapping more, and KVM has made the vCPU before that of its page fails.
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_AS, &none) == 0);
+  const absl::Status failed = places.vm().AddVcpu(1);
+  REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK_THAT(failed.ToString(), Catch::Contains("mmap"));
+  const absl::Status added = places.vm().AddVcpu(1);
+  INFO(added.ToString());
+  REQUIRE(added.ok());
+  places.Begin(MUSTER_SNIPPET(says_for_ever));
+  CHECK(std::holds_alternative<PortExit>(places.vm().vcpu(1).Run()));
+}
+
+TEST_CASE(
+    "a CPU that is added again has no clock of KVM's and no TSC adjustment of its earlier life",
+    "[remove]") {
+  CallingClock clock;
+  Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
+  Vm& vm = places.vm();
+  for (int life = 0; life < 2; ++life) {
+    REQUIRE(vm.AddVcpu(1).ok());
+    places.Begin(MUSTER_SNIPPET(ap_says_msrs));
+    for (const uint32_t expected : {0u, 0u, 0x100000u}) {
+      const Exit exit = vm.vcpu(1).Run();
+      const auto* port = std::get_if<PortExit>(&exit);
+      REQUIRE(port != nullptr);
+      uint32_t said = 0;
+      std::memcpy(&said, port->data.data(), sizeof(said));
+      CHECK(said == expected);
+    }
+    REQUIRE(vm.RemoveVcpu(1).ok());
+  }
 }
 
 TEST_CASE("a level in the IRR of a CPU that is removed goes to another that its entry names",

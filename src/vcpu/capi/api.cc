@@ -34,6 +34,7 @@ absl::StatusOr<StartState> ToStart(const muster_start* given) {
   muster_start_init(&defaults);
   const absl::StatusOr<muster_start> start = Take(given, kStart01, "muster_start", defaults);
   if (!start.ok()) return start.status();
+  if (start->reserved != 0) return absl::InvalidArgumentError("muster_start: reserved is not 0");
   if (start->mode > MUSTER_START_LONG64 || start->gdt_limit > UINT16_MAX) {
     return absl::InvalidArgumentError("muster_start: mode is 0 to 2, gdt_limit below 65,536");
   }
@@ -51,6 +52,8 @@ absl::StatusOr<StartState> ToStart(const muster_start* given) {
 
 absl::StatusOr<apic::Message> ToMessage(const muster_message* given) {
   if (absl::Status status = Need(given, "muster_message"); !status.ok()) return status;
+  absl::Status status = NeedZero(given->reserved, "muster_message.reserved");
+  if (!status.ok()) return status;
   const auto mode = static_cast<apic::DeliveryMode>(given->delivery_mode);
   if (given->delivery_mode > MUSTER_DELIVER_EXTINT || mode == apic::DeliveryMode::kReserved) {
     return absl::InvalidArgumentError("muster_message: there is no such delivery_mode");
@@ -104,6 +107,9 @@ absl::Status RunVcpu(CVm& vm, int32_t cpu, const muster_devices* given, muster_e
   if (given == nullptr) return Translate((*vcpu)->Run(), *exit);
   const absl::StatusOr<muster_devices> taken = Take(given, kDevices01, "muster_devices", {});
   if (!taken.ok()) return taken.status();
+  if (taken->reserved != 0) {
+    return absl::InvalidArgumentError("muster_devices: reserved is not 0");
+  }
   CDevices devices(vm.handle, *taken);
   return Translate((*vcpu)->Run(devices), *exit);
 }
@@ -172,6 +178,9 @@ int32_t muster_vm_create(const muster_config* config, muster_vm** vm, muster_err
     muster_config_init(&defaults);
     const auto taken = Take(config, kConfig01, "muster_config", defaults);
     if (!taken.ok()) return taken.status();
+    if (absl::Status status = NeedZero(taken->reserved, "muster_config.reserved"); !status.ok()) {
+      return status;
+    }
     auto made = CVm::Create(*taken);
     if (!made.ok()) return made.status();
     *vm = NewHandle(*std::move(made));

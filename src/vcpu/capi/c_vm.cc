@@ -43,14 +43,19 @@ absl::Status CVm::Pause(uint64_t timeout_ns) {
     if (pausing_) return absl::FailedPreconditionError("the VM is paused already");
     pausing_ = true;
   }
-  absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
-  sync::MutexLock lock(mutex_);
-  if (pause.ok()) {
-    pause_ = *std::move(pause);
-  } else {
-    pausing_ = false;
+  try {
+    absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
+    sync::MutexLock lock(mutex_);
+    if (pause.ok()) {
+      pause_ = *std::move(pause);
+    } else {
+      pausing_ = false;
+    }
+    return pause.status();
+  } catch (...) {
+    EndPause();
+    throw;
   }
-  return pause.status();
 }
 
 absl::Status CVm::Resume() {
@@ -60,24 +65,63 @@ absl::Status CVm::Resume() {
     pause_.swap(pause);
   }
   if (!pause) return absl::OkStatus();
-  const absl::Status status = pause->Resume();
+  try {
+    absl::Status status = pause->Resume();
+    EndPause();
+    return status;
+  } catch (...) {
+    EndPause();
+    throw;
+  }
+}
+
+void CVm::EndPause() {
   sync::MutexLock lock(mutex_);
   pausing_ = false;
-  return status;
 }
 
-void CVm::Hold() {
-  if (config_.clock.hold != nullptr) config_.clock.hold(config_.clock.context);
+namespace {
+
+template <typename Callback>
+void Swallowing(Callback&& callback) noexcept {
+  try {
+    callback();
+  } catch (...) {
+  }
 }
 
-void CVm::Continue() {
-  if (config_.clock.proceed != nullptr) config_.clock.proceed(config_.clock.context);
+}  // namespace
+
+uint64_t CVm::NowNs() noexcept {
+  uint64_t now = 0;
+  Swallowing([&] { now = config_.clock.now_ns(config_.clock.context); });
+  return now;
 }
 
-void CVm::Log(Severity severity, std::string_view line) {
-  config_.log(config_.log_context,
-              severity == Severity::kInfo ? MUSTER_LOG_INFO : MUSTER_LOG_WARNING,
-              std::string(line).c_str());
+void CVm::Arm(int cpu, uint64_t deadline_ns) noexcept {
+  Swallowing([&] { config_.clock.arm(config_.clock.context, cpu, deadline_ns); });
+}
+
+void CVm::Hold() noexcept {
+  if (config_.clock.hold == nullptr) return;
+  Swallowing([&] { config_.clock.hold(config_.clock.context); });
+}
+
+void CVm::Continue() noexcept {
+  if (config_.clock.proceed == nullptr) return;
+  Swallowing([&] { config_.clock.proceed(config_.clock.context); });
+}
+
+void CVm::Log(Severity severity, std::string_view line) noexcept {
+  Swallowing([&] {
+    config_.log(config_.log_context,
+                severity == Severity::kInfo ? MUSTER_LOG_INFO : MUSTER_LOG_WARNING,
+                std::string(line).c_str());
+  });
+}
+
+void CVm::AllAsleep() noexcept {
+  Swallowing([&] { config_.all_asleep(config_.asleep_context); });
 }
 
 muster_port ToC(const PortExit& exit) {

@@ -26,19 +26,19 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver {
   absl::Status Pause(uint64_t timeout_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  uint64_t NowNs() override { return config_.clock.now_ns(config_.clock.context); }
-  void Arm(int cpu, uint64_t deadline_ns) override {
-    config_.clock.arm(config_.clock.context, cpu, deadline_ns);
-  }
-  void Hold() override;
-  void Continue() override;
-  void Log(Severity severity, std::string_view line) override;
-  void AllAsleep() override { config_.all_asleep(config_.asleep_context); }
+  // Of the callbacks only Devices may throw; what these throw ends here.
+  uint64_t NowNs() noexcept override;
+  void Arm(int cpu, uint64_t deadline_ns) noexcept override;
+  void Hold() noexcept override;
+  void Continue() noexcept override;
+  void Log(Severity severity, std::string_view line) noexcept override;
+  void AllAsleep() noexcept override;
 
   muster_vm* handle = nullptr;  // this one's
 
  private:
   explicit CVm(const muster_config& config) : config_(config) {}
+  void EndPause() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const muster_config config_;
   std::optional<System> system_;

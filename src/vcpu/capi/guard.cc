@@ -7,12 +7,12 @@
 
 namespace muster::vcpu::capi {
 
-int32_t Report(const char* function, const absl::Status& status, muster_error* error) noexcept {
-  const auto code = static_cast<int32_t>(status.code());
+int32_t Report(const char* function, absl::StatusCode of, std::string_view message,
+               muster_error* error) noexcept {
+  const auto code = static_cast<int32_t>(of);
   if (error == nullptr) return code;
   error->code = code;
   // Not fmt::format, which may throw.
-  const auto message = status.message();
   const auto written = fmt::format_to_n(error->message, sizeof(error->message) - 1, "{}: {}",
                                         function, fmt::string_view(message.data(), message.size()));
   error->message[std::min(written.size, sizeof(error->message) - 1)] = '\0';
@@ -24,7 +24,20 @@ absl::Status Need(const void* pointer, const char* name) {
   return absl::InvalidArgumentError(fmt::format("{} is NULL", name));
 }
 
+absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name) {
+  if (std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; })) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("{}: what this version knows nothing of is not 0", name));
+}
+
 absl::Status CheckSize(uint32_t size, size_t least, const char* name) {
+  constexpr uint32_t kMost = 4096;  // no version's, and past it lies what is not the caller's
+  if (size > kMost) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: size is {}, more than {}", name, size, kMost));
+  }
   if (size >= least) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{}: size is {}, less than the {} of its first version; {}_init sets it", name,

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <span>
+#include <string_view>
 
 #include <muster/vcpu/capi/c_vm.h>
 #include <muster/vcpu/capi/handle.h>
@@ -13,21 +15,24 @@
 
 namespace muster::vcpu::capi {
 
-// Writes `status`, as that of `function`, into `error` where it is one and there is a place for it.
-int32_t Report(const char* function, const absl::Status& status, muster_error* error) noexcept;
+// Writes what became of `function` into `error` where there is a place for it, and returns the
+// code. Allocates nothing.
+int32_t Report(const char* function, absl::StatusCode code, std::string_view message,
+               muster_error* error) noexcept;
 
 // Runs `body`, which returns a Status; what it throws is one as well.
 template <typename Body>
 int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
   try {
     const absl::Status status = body();
-    return status.ok() ? MUSTER_OK : Report(function, status, error);
+    return status.ok() ? MUSTER_OK : Report(function, status.code(), status.message(), error);
   } catch (const std::bad_alloc&) {
-    return Report(function, absl::ResourceExhaustedError("out of memory"), error);
+    return Report(function, absl::StatusCode::kResourceExhausted, "out of memory", error);
   } catch (const std::exception& thrown) {
-    return Report(function, absl::InternalError(thrown.what()), error);
+    return Report(function, absl::StatusCode::kInternal, thrown.what(), error);
   } catch (...) {
-    return Report(function, absl::InternalError("a callback threw what is no exception"), error);
+    return Report(function, absl::StatusCode::kInternal, "a callback threw what is no exception",
+                  error);
   }
 }
 
@@ -56,13 +61,22 @@ absl::Status Need(const void* pointer, const char* name);
 // InvalidArgument where the `size` of a structure is less than its first version's, `least`.
 absl::Status CheckSize(uint32_t size, size_t least, const char* name);
 
+// InvalidArgument where `bytes` that are to be 0, for a later version to give them a meaning, are
+// not: what that version would do is not done.
+absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name);
+
 // What `given` holds of a structure that begins with its size, over `defaults`; what a later
-// version has put behind it is not looked at. `least`: the size of its first version.
+// version has put behind it has to be zero. `least`: the size of its first version.
 template <typename Struct>
 absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name, Struct defaults) {
   if (absl::Status status = Need(given, name); !status.ok()) return status;
   absl::Status status = CheckSize(given->size, least, name);
   if (!status.ok()) return status;
+  if (given->size > sizeof(Struct)) {
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(given);
+    status = NeedZero({bytes + sizeof(Struct), given->size - sizeof(Struct)}, name);
+    if (!status.ok()) return status;
+  }
   std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
   return defaults;
 }

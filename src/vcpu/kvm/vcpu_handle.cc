@@ -14,19 +14,28 @@ namespace muster::vcpu {
 void VcpuHandle::Unmap::operator()(kvm_run* run) const { munmap(run, bytes); }
 
 absl::StatusOr<VcpuHandle> VcpuHandle::Create(const System& system, const VmHandle& vm, int id) {
-  Fd fd(ioctl(vm.fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
-  if (!fd.valid()) return IoctlError("KVM_CREATE_VCPU", errno, id);
-  void* run = mmap(nullptr, system.vcpu_mmap_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(),
+  Fd made;
+  return Create(system, vm, id, made);
+}
+
+absl::StatusOr<VcpuHandle> VcpuHandle::Create(const System& system, const VmHandle& vm, int id,
+                                              Fd& made) {
+  if (!made.valid()) made = Fd(ioctl(vm.fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
+  if (!made.valid()) return IoctlError("KVM_CREATE_VCPU", errno, id);
+  void* run = mmap(nullptr, system.vcpu_mmap_size(), PROT_READ | PROT_WRITE, MAP_SHARED, made.get(),
                    /*offset=*/0);
   if (run == MAP_FAILED) return IoctlError("mmap of kvm_run", errno, id);
-  VcpuHandle vcpu(std::move(fd), id, static_cast<kvm_run*>(run), system.vcpu_mmap_size());
+  VcpuHandle vcpu(std::move(made), id, static_cast<kvm_run*>(run), system.vcpu_mmap_size());
 
   if (system.CheckExtension(KVM_CAP_ENFORCE_PV_FEATURE_CPUID)) {
     kvm_enable_cap cap{};
     cap.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
     cap.args[0] = 1;
     absl::Status status = vcpu.Ioctl(KVM_ENABLE_CAP, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID", &cap);
-    if (!status.ok()) return status;
+    if (!status.ok()) {
+      made = std::move(vcpu).TakeFd();
+      return status;
+    }
   }
   return vcpu;
 }

@@ -17,6 +17,18 @@ namespace {
 // as a whole.
 void QueueEvents(kvm_run& run) { run.kvm_dirty_regs |= KVM_SYNC_X86_EVENTS; }
 
+// Sets a flag for as long as it lives, also where what is called meanwhile throws.
+class Raised {
+ public:
+  explicit Raised(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Raised() { flag_ = false; }
+  Raised(const Raised&) = delete;
+  Raised& operator=(const Raised&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
@@ -102,9 +114,11 @@ void VcpuCore::Inject(uint8_t vector) {
 // False: the vCPU was reset meanwhile, and the interrupt with it.
 bool VcpuCore::InjectExtInt() {
   extint_mail_ = false;  // by whichever way it came, there is one request to acknowledge
-  acknowledging_ = true;
-  const uint8_t vector = vm_.extint()->Acknowledge(cpu_);
-  acknowledging_ = false;
+  uint8_t vector = 0;
+  {
+    const Raised acknowledging(acknowledging_);
+    vector = vm_.extint()->Acknowledge(cpu_);
+  }
   ++counters_.extints_injected;
   Trace(EventKind::kExtInt, vector);
   LookAtWire();

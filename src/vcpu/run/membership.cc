@@ -12,6 +12,19 @@ using rendezvous::CpuSet;
 
 namespace {
 
+// What INIT leaves as it is and a processor that is plugged in does not have: KVM writes its clock
+// to memory for as long as the guest has told it where, and that is no longer the clock's. Where
+// KVM has no such MSR there is nothing to clear.
+absl::Status ClearMsrs(VcpuHandle& handle) {
+  constexpr uint32_t kTscAdjust = 0x3b, kKvmSystemTime = 0x12, kKvmSystemTimeNew = 0x4b564d01;
+  for (const uint32_t msr : {kTscAdjust, kKvmSystemTime, kKvmSystemTimeNew}) {
+    const absl::StatusOr<uint64_t> value = handle.GetMsr(msr);
+    if (!value.ok() || *value == 0) continue;
+    if (absl::Status status = handle.SetMsr(msr, 0); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status StillInside(int cpu) {
   return absl::FailedPreconditionError(fmt::format(
       "vCPU {} cannot be added: a thread is still inside Run of its earlier life", cpu));
@@ -19,11 +32,10 @@ absl::Status StillInside(int cpu) {
 
 }  // namespace
 
-absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
-  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu);
-  if (!handle.ok()) return handle;
+absl::Status VmCore::SetUpVcpu(VcpuHandle& handle, uint32_t& signature) {
+  const int cpu = handle.id();
   // With KVM_CAP_SPLIT_IRQCHIP the VM itself does not tell.
-  if (config_.vm_fd >= 0 && handle->HasKernelApic()) {
+  if (config_.vm_fd >= 0 && handle.HasKernelApic()) {
     return absl::FailedPreconditionError(
         fmt::format("the VM of descriptor {} has local APICs of KVM's: make it without "
                     "KVM_CAP_SPLIT_IRQCHIP",
@@ -31,9 +43,15 @@ absl::StatusOr<VcpuHandle> VmCore::MakeVcpu(int cpu, uint32_t* signature) {
   }
   const auto cpuid = BuildCpuid(system_.supported_cpuid(), {.apic_id = static_cast<uint32_t>(cpu),
                                                             .tsc_deadline = OffersTscDeadline()});
-  *signature = Signature(cpuid);
-  if (const absl::Status status = handle->SetCpuid(cpuid); !status.ok()) return status;
-  return handle;
+  signature = Signature(cpuid);
+  if (const absl::Status status = handle.SetCpuid(cpuid); !status.ok()) return status;
+  if (cpu == 0) {
+    if (const auto offset = handle.GetTscOffset(); offset.ok()) tsc_offset_ = *offset;
+  } else if (cpu >= config_.cpus && tsc_offset_) {
+    // KVM begins the counter of one that comes late at 0.
+    return handle.SetTscOffset(*tsc_offset_);
+  }
+  return absl::OkStatus();
 }
 
 CpuSet VmCore::Present() const {
@@ -84,14 +102,13 @@ absl::Status VmCore::AddToPlace(int cpu, bool& removed_here) {
 }
 
 absl::Status VmCore::MakeCore(int cpu) {
-  uint32_t signature = 0;
-  absl::StatusOr<VcpuHandle> handle = MakeVcpu(cpu, &signature);
+  Fd& unfinished = unfinished_[cpu];
+  absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu, unfinished);
   if (!handle.ok()) return handle.status();
-  if (cpu == 0) {
-    if (const auto offset = handle->GetTscOffset(); offset.ok()) tsc_offset_ = *offset;
-  } else if (cpu >= config_.cpus && tsc_offset_) {
-    // KVM begins the counter of one that comes late at 0.
-    if (const absl::Status status = handle->SetTscOffset(*tsc_offset_); !status.ok()) return status;
+  uint32_t signature = 0;
+  if (const absl::Status status = SetUpVcpu(*handle, signature); !status.ok()) {
+    unfinished = (*std::move(handle)).TakeFd();
+    return status;
   }
   const apic::LapicConfig lapic{
       .id = static_cast<uint32_t>(cpu),
@@ -101,7 +118,10 @@ absl::Status VmCore::MakeCore(int cpu) {
       .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
   auto core = std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_);
   if (OffersTscDeadline()) {
-    if (const absl::Status status = core->ReadTsc(); !status.ok()) return status;
+    if (const absl::Status status = core->ReadTsc(); !status.ok()) {
+      unfinished = core->TakeFd();
+      return status;
+    }
   }
   // In its place before its identity is published: from there on messages find it.
   VcpuCore& placed = *(cores_[static_cast<size_t>(cpu)] = std::move(core));
@@ -187,6 +207,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   // Pauses have moved the others' since.
   if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
   if (status.ok() && reads_tsc) status = ReadTsc();
+  if (status.ok()) status = ClearMsrs(handle_);
   if (!status.ok()) return status;
   doorbell_.Take(~uint32_t{0});
   ForgetPending();  // sent by who had looked into the routing table before it went
@@ -198,6 +219,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   left_half_done_ = left_half_done_ || half_done_;
   half_done_ = false;
   mail_rounds_ = 0;
+  kick_mask_.seen = 0;  // the number of that life's thread may be another's by now
   lapic_.PowerOn();
   AsFirmwareLeaves(vm_.x2apic());  // last: from here on messages find it
   return absl::OkStatus();

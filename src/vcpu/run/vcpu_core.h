@@ -53,6 +53,8 @@ class VcpuCore {
   void Post(uint8_t vector, apic::TriggerMode trigger);
   void PostNmi() { doorbell_.Ring(kRequestNmi); }
   void PostSmi();
+  // Of one that is given up before anybody has seen it.
+  Fd TakeFd() { return std::move(handle_).TakeFd(); }
   Doorbell& doorbell() { return doorbell_; }
   // A thread is inside Run(Devices&), maybe in a callback. Acquire: see Mark.
   bool served() const { return served_.Load(std::memory_order_acquire); }

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -121,7 +122,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
  private:
   absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
                     absl::FunctionRef<void(int cpu)> function);
-  absl::StatusOr<VcpuHandle> MakeVcpu(int cpu, uint32_t* signature);
+  absl::Status SetUpVcpu(VcpuHandle& handle, uint32_t& signature)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   absl::Status MakeCore(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   // `removed_here`: an earlier life was ended first, by EndStay.
   absl::Status AddToPlace(int cpu, bool& removed_here) ABSL_LOCKS_EXCLUDED(adding_mutex_);
@@ -164,6 +166,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // Orders the vCPUs that come, and what they have to be given of the others.
   sync::Mutex adding_mutex_;
   bool stopped_ ABSL_GUARDED_BY(adding_mutex_) = false;
+  // By place: a vCPU that KVM has made, and nothing came of it yet.
+  std::map<int, Fd> unfinished_ ABSL_GUARDED_BY(adding_mutex_);
   // Guest TSC minus host TSC, of vCPU 0 when it was made and moved by every pause since; none where
   // KVM does not tell.
   std::optional<int64_t> tsc_offset_ ABSL_GUARDED_BY(adding_mutex_);

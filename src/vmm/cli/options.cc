@@ -21,6 +21,7 @@ constexpr const char* kExamples = R"(Examples:
   muster run hello --cpus 4 --stats           an installed guest, and what its CPUs did
   muster run ./kernel --memory 1G -- debug    a file; "debug" joins its command line
   muster run ./kernel --serial console        every key goes to the guest; Ctrl-A x ends the run
+  muster run ./vmlinuz --initrd ./initrd --serial console -- console=ttyS0
   muster run ./kernel --serial unix:/tmp/guest.sock
   muster run ./kernel --serial none --timeout 10s --json -
 
@@ -29,7 +30,7 @@ clocks until fg, Ctrl-\ prints a report and goes on; with --serial console see C
 Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
   2 usage, 4 image, 6 no usable KVM, 8 guest crash, 10 no CPU can ever run again, 12 timeout,
   14 host failure, or nobody reads the guest's output any more, 16 a stress run not as due,
-  130 Ctrl-C.)";
+  130 Ctrl-C, SIGTERM or SIGHUP.)";
 
 constexpr const char* kStressExamples = R"(Examples:
   muster stress --suite                       every scenario, 10 runs of each variant
@@ -179,8 +180,8 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   uint64_t timeout_ns = 0;
   run_command
       ->add_option("IMAGE", run.image,
-                   "an installed guest (see muster list) or, with a / in it, a file: ELF64, ELF32 "
-                   "or Multiboot 1")
+                   "an installed guest (see muster list) or, with a / in it, a file: ELF64, ELF32, "
+                   "Multiboot 1, a Linux bzImage, or a kernel with a PVH entry (vmlinux)")
       ->required();
   run_command->add_option("--cpus", cpus, "number of CPUs, 1 to 1024; 2 unless told")
       ->type_name("N")
@@ -189,9 +190,11 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       ->type_name("SIZE")
       ->check(Quantity(ParseMemory, run.memory_bytes));
   run_command
-      ->add_option("--cmdline", run.arguments, "the guest's command line, after the image's name")
+      ->add_option("--cmdline", run.arguments,
+                   "the guest's command line; Multiboot's begins with the image's name")
       ->type_name("TEXT");
-  run_command->add_option("--initrd", run.initrd, "a file to give the guest as Multiboot module")
+  run_command
+      ->add_option("--initrd", run.initrd, "the kernel's initial RAM disk, or a Multiboot module")
       ->type_name("FILE")
       ->check(FileName());
   std::string serial;
@@ -261,8 +264,10 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   stress_command->add_option("--timeout", stress_timeout, "of a run; 60s unless told")
       ->type_name("TIME")
       ->check(Quantity(ParseDuration, stress.timeout_ns));
-  stress_command->add_option("--json", stress.json, "write an object for each id and variant")
-      ->type_name("FILE");
+  stress_command
+      ->add_option("--json", stress.json, "write an object for each id and variant; - is stdout")
+      ->type_name("FILE")
+      ->check(FileNameOrStdout());
 
   const auto commands = {run_command, stress_command, list_command, doctor_command};
   std::string names;

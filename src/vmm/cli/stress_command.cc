@@ -3,11 +3,13 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <numeric>
 #include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
 #include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/cli/refuse.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
@@ -18,15 +20,6 @@
 
 namespace muster::vmm {
 namespace {
-
-int Refuse(int status, const std::string& why) {
-  fmt::print(stderr, "muster: {}\n", why);
-  return status;
-}
-
-int Refuse(int status, const absl::Status& why) {
-  return Refuse(status, std::string(why.message()));
-}
 
 // A scenario and those of its variants that are to run.
 struct Chosen {
@@ -124,7 +117,7 @@ int StressCommand(const StressOptions& options) {
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
-  if (!system.ok()) return Refuse(kExitNoKvm, system.status());
+  if (!system.ok()) return RefuseWithoutKvm(system.status());
   Signals signals;
   bool interrupted = false;
   const Style style = StyleFor(STDERR_FILENO);
@@ -158,8 +151,14 @@ int StressCommand(const StressOptions& options) {
       rows.push_back(*std::move(row));
     }
   }
-  const std::string table = RenderSuite(rows, style);
-  fmt::print(stderr, "\n{}", table);
+  if (interrupted) {
+    const size_t wanted =
+        std::accumulate(chosen.begin(), chosen.end(), size_t{0},
+                        [](size_t sum, const Chosen& one) { return sum + one.variants.size(); });
+    fmt::print(stderr, "muster: stopped from outside; {} of {} variants had run\n", rows.size(),
+               wanted);
+  }
+  if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
   if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
   if (interrupted) return kExitInterrupted;
   const bool as_due =

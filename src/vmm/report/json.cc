@@ -111,7 +111,10 @@ Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   json["line"] = OrNull(vcpu.registers_known ? report.Line(address) : "");
   const GuestFault* const fault = report.FaultOf(vcpu.cpu);
   json["fault"] = fault != nullptr ? OfFault(*fault, report) : Json(nullptr);
-  json["waits_for"] = fault != nullptr ? "nothing: it crashed" : DescribeWait(vcpu, report.now_ns);
+  // In words, for people; null where it waits for nothing.
+  const std::string wait =
+      fault != nullptr ? "nothing: it crashed" : DescribeWait(vcpu, report.now_ns);
+  json["waits_for"] = OrNull(wait == "-" ? "" : wait);
   json["apic"] = {
       {"enabled", vcpu.apic_enabled},
       {"software_enabled", vcpu.apic_software_enabled},

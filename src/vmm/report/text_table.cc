@@ -8,15 +8,18 @@ namespace {
 constexpr size_t kWithoutTerminal = 100;  // columns
 
 // Cells are ASCII, so bytes are columns here.
-std::string Cut(const std::string& text, size_t widest) {
+std::string Cut(const std::string& text, size_t widest, bool keeps_end) {
   if (text.size() <= widest) return text;
+  if (keeps_end) return "~" + text.substr(text.size() - (widest - 1));
   return text.substr(0, widest - 1) + "~";
 }
 
 }  // namespace
 
 void TextTable::AddRow(std::vector<std::string> cells, Colour colour) {
-  for (size_t i = 0; i < cells.size(); ++i) cells[i] = Cut(cells[i], columns_[i].widest);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    cells[i] = Cut(cells[i], columns_[i].widest, columns_[i].keeps_end);
+  }
   rows_.push_back({std::move(cells), colour});
 }
 
@@ -54,7 +57,7 @@ std::string TextTable::Render(const Style& style) const {
     std::string text;
     for (size_t i = 0; i < cells.size(); ++i) {
       if (widths[i] == 0) continue;
-      const std::string cell = Cut(cells[i], widths[i]);
+      const std::string cell = Cut(cells[i], widths[i], columns_[i].keeps_end);
       const std::string padding(widths[i] - cell.size(), ' ');
       if (!text.empty()) text += gap;
       text += columns_[i].align == Align::kRight ? padding + cell : cell + padding;

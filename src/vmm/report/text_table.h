@@ -15,7 +15,8 @@ class TextTable {
   struct Column {
     std::string title;
     Align align = Align::kLeft;
-    size_t widest = 40;  // columns of the terminal
+    size_t widest = 40;      // columns of the terminal
+    bool keeps_end = false;  // a cell that is too long loses its beginning
   };
 
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}

@@ -128,7 +128,7 @@ std::string RenderVcpus(const RunReport& report, const Style& style) {
   TextTable table({{"CPU", Align::kRight},
                    {"STATE", Align::kLeft},
                    {"RIP", Align::kLeft, 32},
-                   {report.lines.empty() ? "" : "LINE", Align::kLeft, 24},
+                   {report.lines.empty() ? "" : "LINE", Align::kLeft, 24, /*keeps_end=*/true},
                    {"FLAGS", Align::kLeft, 11},
                    {"IRR", Align::kLeft, 10},
                    {"ISR", Align::kLeft, 10},

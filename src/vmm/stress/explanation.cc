@@ -37,7 +37,7 @@ std::string RenderSteps(const std::vector<Step>& steps, int cpus, const Places& 
                         const Style& style) {
   std::vector<TextTable::Column> columns = {{"", TextTable::Align::kRight}};
   for (int cpu = 0; cpu < cpus; ++cpu) columns.push_back({fmt::format("CPU {}", cpu)});
-  columns.push_back({"LINE"});
+  columns.push_back({.title = "LINE", .keeps_end = true});
   columns.push_back({"IN"});
   TextTable table(std::move(columns));
   const size_t first = steps.size() > kMostSteps ? steps.size() - kMostSteps : 0;
@@ -80,7 +80,7 @@ std::string Pending(const vcpu::Inspection& vcpu) {
 std::string RenderWaits(const FinalState& state, const Places& places, const Style& style) {
   TextTable table({{"CPU", TextTable::Align::kRight},
                    {"DOES"},
-                   {"LINE"},
+                   {.title = "LINE", .keeps_end = true},
                    {"IN"},
                    {"WAITS FOR"},
                    {"IS", TextTable::Align::kRight},

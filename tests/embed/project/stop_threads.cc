@@ -60,11 +60,12 @@ int main() {
     for (int i = 0; i < 20; ++i) std::this_thread::yield();
     if (workers.Sum() != stands_at) ++failures;
     // What a stopped thread is asked to do, it does without going on.
-    CpuSet seen;
-    const auto look = [&seen](int) {};
+    std::atomic<int> looked{0};
+    const auto look = [&looked](int) { ++looked; };
     const auto outcome = standstill->Execute(
         Initiator::Outside(), Call{.targets = CpuSet::FirstN(2), .function = look, .name = "look"});
-    if (!outcome.ok() || outcome->ran.Count() != 2 || !outcome->Complete()) ++failures;
+    if (!outcome.ok() || outcome->ran.Count() != 2 || !outcome->Complete() || looked != 2)
+      ++failures;
     standstill->Release();
     while (workers.Sum() == stands_at) std::this_thread::yield();
   }
