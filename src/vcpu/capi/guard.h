@@ -2,12 +2,12 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <span>
-#include <string_view>
 
 #include <muster/vcpu/capi/c_vm.h>
 #include <muster/vcpu/capi/handle.h>
@@ -17,7 +17,7 @@ namespace muster::vcpu::capi {
 
 // Writes what became of `function` into `error` where there is a place for it, and returns the
 // code. Allocates nothing.
-int32_t Report(const char* function, absl::StatusCode code, std::string_view message,
+int32_t Report(const char* function, absl::StatusCode code, absl::string_view message,
                muster_error* error) noexcept;
 
 // Runs `body`, which returns a Status; what it throws is one as well.
