@@ -5,7 +5,7 @@ Each *.patch beside this file begins with lines `Breaks: what is promised`, `Tar
 the tests` and `Test: a Catch2 filter`. The target, built from a copy of the tree, has to pass with
 that filter. Then the patch is applied to the copy, and it has to fail; a run that does not end counts
 as failed too. Exit status 1 where a mutant survives, proves nothing, does not apply or does not
-compile.
+compile. --check only sees that all apply to the tree as it is, or names those that do not.
 """
 
 import argparse
@@ -97,16 +97,30 @@ def verdict(tree, build, patch, fields):
             (tree / name).write_bytes(content)
 
 
+def check(patches):
+    stale = [patch for patch in patches
+             if run(["git", "apply", "--unidiff-zero", "--check", patch], cwd=REPOSITORY).returncode]
+    for patch in stale:
+        print(f"{patch.relative_to(REPOSITORY)} does not apply: the code that it breaks has changed")
+    print(f"{len(patches) - len(stale)} of {len(patches)} patches apply")
+    return 1 if stale or not patches else 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("build", type=pathlib.Path, metavar="BUILD_DIRECTORY",
+    parser.add_argument("--check", action="store_true", help="only see that the patches apply")
+    parser.add_argument("build", type=pathlib.Path, metavar="BUILD_DIRECTORY", nargs="?",
                         help="where the copy goes and is built")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="a patch without its .patch; all of them where none is named")
     arguments = parser.parse_args()
-    build_root = arguments.build.resolve()
     patches = sorted(HERE.glob("*.patch"))
+    if arguments.check:
+        return check(patches)
+    if arguments.build is None:
+        parser.error("BUILD_DIRECTORY is missing")
+    build_root = arguments.build.resolve()
     if arguments.names:
         unknown = set(arguments.names) - {patch.stem for patch in patches}
         if unknown:

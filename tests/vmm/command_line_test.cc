@@ -125,7 +125,7 @@ TEST_CASE("an image that is missing, not a file, empty or no image exits with 4"
   CHECK(Muster({"run", empty.path()}).err == "muster: " + empty.path() + ": is empty\n");
   const Process::Result result = Muster({"run", text.path()});
   CHECK(result.status == 4);
-  CHECK(Has(result.err, text.path() + ": offset 0x0: neither an ELF file nor"));
+  CHECK(Has(result.err, text.path() + ": offset 0x0: neither an ELF file, nor"));
   const Process::Result guest = Muster({"run", "no-such-guest"});
   CHECK(guest.status == 4);
   CHECK(Has(guest.err, "no-such-guest: not among the guests in "));

@@ -216,7 +216,7 @@ TEST_CASE("the CPUs coming up and what they did are shown by --stats") {
 }
 
 TEST_CASE("accesses that nobody serves read all ones and are reported") {
-  const std::vector<uint8_t> code = {0xe4, 0x60,                          // in al, 0x60
+  const std::vector<uint8_t> code = {0xe4, 0x5a,                          // in al, 0x5a
                                      0x8b, 0x1d, 0x00, 0x00, 0x00, 0xd0,  // mov ebx, [0xd0000000]
                                      0x3c, 0xff, 0x75, 0x05,              // cmp al, 0xff; jne fail
                                      0x83, 0xfb, 0xff, 0x74, 0x06,        // cmp ebx, -1; je pass
@@ -224,7 +224,7 @@ TEST_CASE("accesses that nobody serves read all ones and are reported") {
                                      0xfa, 0xf4};                         // pass: cli; hlt
   const Process::Result result = Guest(code).Run();
   CHECK(result.status == 10);
-  CHECK(Has(result.err, "ports that nobody serves: 0x60 (1r 0w)"));
+  CHECK(Has(result.err, "ports that nobody serves: 0x5a (1r 0w)"));
   CHECK(Has(result.err, "addresses that nobody serves: 0xd0000000 (1r 0w)"));
 }
 

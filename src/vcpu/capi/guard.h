@@ -25,7 +25,9 @@ template <typename Body>
 int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
   try {
     const absl::Status status = body();
-    return status.ok() ? MUSTER_OK : Report(function, status.code(), status.message(), error);
+    if (status.ok()) return MUSTER_OK;
+    const auto message = status.message();  // Debian's Abseil has a string_view of its own
+    return Report(function, status.code(), {message.data(), message.size()}, error);
   } catch (const std::bad_alloc&) {
     return Report(function, absl::StatusCode::kResourceExhausted, "out of memory", error);
   } catch (const std::exception& thrown) {

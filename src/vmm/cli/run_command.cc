@@ -9,6 +9,7 @@
 #include <muster/vmm/cli/open_serial.h>
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/raw_terminal.h>
+#include <muster/vmm/cli/refuse.h>
 #include <muster/vmm/cli/report_files.h>
 #include <muster/vmm/cli/run_command.h>
 #include <muster/vmm/cli/signals.h>
@@ -33,15 +34,6 @@ constexpr int kManyCpus = 256;     // creating so many takes a while
 constexpr size_t kCodeBytes = 15;  // the longest instruction
 constexpr size_t kTraceEventsInAll = size_t{1} << 18;
 constexpr size_t kTraceEventsEach = 1 << 13;
-
-int Refuse(int status, const std::string& why) {
-  fmt::print(stderr, "muster: {}\n", why);
-  return status;
-}
-
-int Refuse(int status, const absl::Status& why) {
-  return Refuse(status, std::string(why.message()));
-}
 
 // Each vCPU takes two descriptors, and the soft limit is 1,024 as a rule.
 void RaiseDescriptorLimit() {
@@ -201,11 +193,7 @@ int RunCommand(const RunOptions& options) {
   if (!loaded.ok()) return Refuse(kExitImage, loaded.status());
 
   const auto system = vcpu::System::Open(KvmDevice());
-  if (!system.ok()) {
-    return Refuse(kExitNoKvm, fmt::format("{}\nmuster: or run it on an emulated machine, from the "
-                                          "source tree: ./dev nested -- COMMAND",
-                                          std::string(system.status().message())));
-  }
+  if (!system.ok()) return RefuseWithoutKvm(system.status());
   if (options.cpus > system->max_vcpus()) {
     return Refuse(kExitUsage, fmt::format("--cpus {}: this KVM gives a guest at most {}",
                                           options.cpus, system->max_vcpus()));

@@ -9,6 +9,7 @@
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
 #include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/cli/refuse.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
@@ -19,15 +20,6 @@
 
 namespace muster::vmm {
 namespace {
-
-int Refuse(int status, const std::string& why) {
-  fmt::print(stderr, "muster: {}\n", why);
-  return status;
-}
-
-int Refuse(int status, const absl::Status& why) {
-  return Refuse(status, std::string(why.message()));
-}
 
 // A scenario and those of its variants that are to run.
 struct Chosen {
@@ -125,7 +117,7 @@ int StressCommand(const StressOptions& options) {
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
-  if (!system.ok()) return Refuse(kExitNoKvm, system.status());
+  if (!system.ok()) return RefuseWithoutKvm(system.status());
   Signals signals;
   bool interrupted = false;
   const Style style = StyleFor(STDERR_FILENO);

@@ -72,29 +72,26 @@ uint8_t PicPair::Acknowledge() {
   });
 }
 
-uint32_t PicPair::ChipPort::Read(uint16_t offset, int) {
-  return pair_.Apply([=, this](Done& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(pair_.mutex_) {
-    I8259& chip = pair_.chip(slave_);
-    (slave_ ? done.slave_acknowledged : done.master_acknowledged) = chip.polled();
-    done.value = chip.Read(offset != 0);
+uint8_t PicPair::ReadChip(bool slave, bool odd_port) {
+  return Apply([=, this](Done& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    I8259& of = chip(slave);
+    (slave ? done.slave_acknowledged : done.master_acknowledged) = of.polled();
+    done.value = of.Read(odd_port);
   });
 }
 
-void PicPair::ChipPort::Write(uint16_t offset, int, uint32_t value) {
-  pair_.Apply([=, this](Done&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(pair_.mutex_) {
-    pair_.chip(slave_).Write(offset != 0, static_cast<uint8_t>(value));
-  });
+void PicPair::WriteChip(bool slave, bool odd_port, uint8_t value) {
+  Apply([=, this](Done&)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { chip(slave).Write(odd_port, value); });
 }
 
-uint32_t PicPair::ElcrPort::Read(uint16_t offset, int) {
-  sync::MutexLock lock(pair_.mutex_);
-  return pair_.chip(offset != 0).elcr();
+uint8_t PicPair::ReadElcr(bool slave) {
+  sync::MutexLock lock(mutex_);
+  return chip(slave).elcr();
 }
 
-void PicPair::ElcrPort::Write(uint16_t offset, int, uint32_t value) {
-  pair_.Apply([=, this](Done&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(pair_.mutex_) {
-    pair_.chip(offset != 0).SetElcr(static_cast<uint8_t>(value));
-  });
+void PicPair::WriteElcr(bool slave, uint8_t value) {
+  Apply([=, this](Done&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { chip(slave).SetElcr(value); });
 }
 
 }  // namespace muster::vmm

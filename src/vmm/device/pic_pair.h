@@ -46,8 +46,10 @@ class PicPair {
   class ChipPort : public PortDevice {
    public:
     ChipPort(PicPair& pair, bool slave) : pair_(pair), slave_(slave) {}
-    uint32_t Read(uint16_t offset, int size) override;
-    void Write(uint16_t offset, int size, uint32_t value) override;
+    uint32_t Read(uint16_t offset, int) override { return pair_.ReadChip(slave_, offset != 0); }
+    void Write(uint16_t offset, int, uint32_t value) override {
+      pair_.WriteChip(slave_, offset != 0, static_cast<uint8_t>(value));
+    }
 
    private:
     PicPair& pair_;
@@ -56,12 +58,19 @@ class PicPair {
   class ElcrPort : public PortDevice {
    public:
     explicit ElcrPort(PicPair& pair) : pair_(pair) {}
-    uint32_t Read(uint16_t offset, int size) override;
-    void Write(uint16_t offset, int size, uint32_t value) override;
+    uint32_t Read(uint16_t offset, int) override { return pair_.ReadElcr(offset != 0); }
+    void Write(uint16_t offset, int, uint32_t value) override {
+      pair_.WriteElcr(offset != 0, static_cast<uint8_t>(value));
+    }
 
    private:
     PicPair& pair_;
   };
+
+  uint8_t ReadChip(bool slave, bool odd_port) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WriteChip(bool slave, bool odd_port, uint8_t value) ABSL_LOCKS_EXCLUDED(mutex_);
+  uint8_t ReadElcr(bool slave) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WriteElcr(bool slave, uint8_t value) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Runs `change` on the two under the lock, then drives INTR.
   template <typename Change>
