@@ -161,6 +161,7 @@ TEST_CASE("nobody waits for a CPU that was removed with an exit in hand and is a
   CallingClock clock;
   Places places(clock, {.cpus = 1, .max_cpus = 2, .x2apic = true});
   Vm& vm = places.vm();
+  REQUIRE(vm.vcpu(0).Hold().ok());  // so that it can stand without a thread
   for (int life = 0; life < 3; ++life) {
     REQUIRE(vm.AddVcpu(1).ok());
     if (life < 2) {

@@ -7,7 +7,7 @@
 
 namespace muster::vcpu::capi {
 
-int32_t Report(const char* function, absl::StatusCode of, std::string_view message,
+int32_t Report(const char* function, absl::StatusCode of, absl::string_view message,
                muster_error* error) noexcept {
   const auto code = static_cast<int32_t>(of);
   if (error == nullptr) return code;

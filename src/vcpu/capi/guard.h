@@ -2,12 +2,12 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <span>
-#include <string_view>
 
 #include <muster/vcpu/capi/c_vm.h>
 #include <muster/vcpu/capi/handle.h>
@@ -17,7 +17,7 @@ namespace muster::vcpu::capi {
 
 // Writes what became of `function` into `error` where there is a place for it, and returns the
 // code. Allocates nothing.
-int32_t Report(const char* function, absl::StatusCode code, std::string_view message,
+int32_t Report(const char* function, absl::StatusCode code, absl::string_view message,
                muster_error* error) noexcept;
 
 // Runs `body`, which returns a Status; what it throws is one as well.
@@ -25,7 +25,9 @@ template <typename Body>
 int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
   try {
     const absl::Status status = body();
-    return status.ok() ? MUSTER_OK : Report(function, status.code(), status.message(), error);
+    if (status.ok()) return MUSTER_OK;
+    const auto message = status.message();  // Debian's Abseil has a string_view of its own
+    return Report(function, status.code(), {message.data(), message.size()}, error);
   } catch (const std::bad_alloc&) {
     return Report(function, absl::StatusCode::kResourceExhausted, "out of memory", error);
   } catch (const std::exception& thrown) {

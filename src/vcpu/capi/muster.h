@@ -3,9 +3,10 @@
  *
  * Every function returns a muster_code: MUSTER_OK, or what failed, and then `*error`, unless it is
  * NULL, says it in words. Nothing prints, exits, aborts or installs a signal handler, and no
- * exception comes out. Structures with a `size` may grow at their end; initialize them by their
- * muster_..._init. Numbers of vCPUs are their APIC ids; vCPU 0 is the bootstrap processor. Times
- * are in ns, by the caller's clock.
+ * exception comes out; where a callback of muster_devices throws one, the run fails, and the
+ * others' end where they were called (the time is 0 then). Structures with a `size` may grow at
+ * their end; initialize them by their muster_..._init. Numbers of vCPUs are their APIC ids; vCPU 0
+ * is the bootstrap processor. Times are in ns, by the caller's clock.
  *
  * Any thread may call any function at any time, except where it says otherwise; docs/embedding.md
  * has the table of what may be called from which callback.

@@ -17,7 +17,9 @@ class MemorySlots {
   explicit MemorySlots(const VmHandle* vm) : vm_(vm) {}
 
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
-  // stays its user's and outlives the VM. Errors: those of MemoryMap::Add and KVM's.
+  // stays its user's and outlives the VM. KVM's slots are numbered from 0 in the order of these
+  // calls: the maker of an adopted VM gives its own higher numbers, and KVM would take one of the
+  // same number for a change of it. Errors: those of MemoryMap::Add and KVM's.
   absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false);
 
   // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).

@@ -5,12 +5,16 @@
 namespace muster::vcpu {
 
 // Time as the vCPUs see it; the library's user provides one. Nanoseconds, monotonic, any origin.
+// Nothing here throws: it is called in the middle of what has no way back.
 class Clock {
  public:
   static constexpr uint64_t kNever = UINT64_MAX;
 
   virtual ~Clock() = default;
 
+  // Where events are recorded (VmConfig::trace_events), also called with locks of the library's
+  // held: by the I/O APIC, and while a vCPU is added. It answers at once and calls nothing of the
+  // Vm that could want them.
   virtual uint64_t NowNs() = 0;
 
   // Asks for Vm::TimerExpired(cpu) once NowNs() >= deadline_ns. Replaces the earlier deadline of

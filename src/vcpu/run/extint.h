@@ -11,7 +11,8 @@ namespace muster::vcpu {
 // Disabling the Local APIC"). LINT0 as a fixed interrupt or an NMI takes its rises.
 //
 // Where INTR also goes to a pin of the I/O APIC, in ExtINT mode, its user calls SetLine: that sends
-// a message, which the vCPU answers by an acknowledge cycle whatever the wire is by then.
+// a message, which the vCPU answers by an acknowledge cycle whatever the wire is by then. So it
+// does where the wire has ended its HLT. Neither function throws.
 class ExtIntSource {
  public:
   virtual ~ExtIntSource() = default;

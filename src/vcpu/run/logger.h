@@ -13,7 +13,7 @@ class Logger {
   virtual ~Logger() = default;
 
   // One line, without its end. By any thread, several at once, with none of the library's locks
-  // held. A call of a Vm from in here is at the caller's risk: it may log in turn.
+  // held. A call of a Vm from in here is at the caller's risk: it may log in turn. Throws nothing.
   virtual void Log(Severity severity, std::string_view line) = 0;
 };
 

@@ -14,7 +14,9 @@ namespace {
 template <typename Look>
 auto WhileBorrowed(VcpuCore& core, Look&& look) {
   const Stay* const stay = Stay::Of(core.vm());
-  const bool own = stay != nullptr && stay->cpu() == core.cpu();
+  // In a callback of a device it is not: who is awake inside then is another thread.
+  const bool own =
+      stay != nullptr && stay->where() == Stay::Where::kLoop && stay->cpu() == core.cpu();
   while (core.doorbell().TryBorrow() == Execution::kBorrowed) {
     // In a callback of the loop: the run lock is the caller's own.
     if (own && core.doorbell().execution() == Execution::kUser) return look(core);

@@ -95,7 +95,7 @@ class Vm {
   // vCPU `cpu`, which is not there, joins: in wait-for-SIPI, its local APIC as firmware leaves it.
   // Its thread may then call Run; during a Pause it stands still at once. AlreadyExists where it is
   // there, InvalidArgument where there is no room for it, FailedPrecondition after Stop, or while a
-  // thread is still inside Run of its earlier life. Never waits for a vCPU.
+  // thread is still inside Run of its earlier life, or in a callback. Never waits for a vCPU.
   absl::Status AddVcpu(int cpu);
 
   // Takes `cpu` away: Run returns StoppedExit::removed, at once or when a Pause ends, after which
@@ -162,7 +162,7 @@ class Vm {
   class IdleObserver {
    public:
     virtual ~IdleObserver() = default;
-    virtual void AllAsleep() = 0;
+    virtual void AllAsleep() = 0;  // throws nothing
   };
   void SetIdleObserver(IdleObserver* observer);
 

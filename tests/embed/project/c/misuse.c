@@ -86,6 +86,26 @@ static void Arguments(void) {
   config.size = 4;
   REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "size is 4",
           "muster_config_init");
+  config.size = 5000;
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "size is 5000",
+          "muster_config");
+  muster_config_init(&config);
+  config.reserved[2] = 1;
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config.reserved",
+          "not 0");
+  struct {
+    muster_config config;
+    uint64_t of_a_later_version;
+  } longer;
+  memset(&longer, 0, sizeof(longer));
+  muster_config_init(&longer.config);
+  longer.config.size = sizeof(longer);
+  longer.of_a_later_version = 1;
+  REFUSED(muster_vm_create(&longer.config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config",
+          "not 0");
+  longer.of_a_later_version = 0;
+  REFUSED(muster_vm_create(&longer.config, &vm, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_create", "now_ns");
   if (muster_vm_create(NULL, NULL, NULL) != MUSTER_INVALID_ARGUMENT) ++failures;
   muster_config_init(NULL);
 }
@@ -96,6 +116,10 @@ static void OfALivingVm(void) {
   muster_devices devices;
   muster_devices_init(&devices);
   devices.port = InPort;
+  devices.reserved = 1;
+  REFUSED(muster_vcpu_run(vm, 0, &devices, &exit, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_devices", "not 0");
+  devices.reserved = 0;
   DONE(muster_vcpu_run(vm, 0, &devices, &exit, &error));
   if (exit.kind != MUSTER_EXIT_PORT || exit.as.port.port != 0x10) ++failures;
   REFUSED(muster_vm_set_line(vm, 24, 1, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_set_line",
@@ -118,6 +142,10 @@ static void OfALivingVm(void) {
   message.delivery_mode = 3;
   REFUSED(muster_vm_send_message(vm, &message, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_send_message", "delivery_mode");
+  message.delivery_mode = MUSTER_DELIVER_FIXED;
+  message.reserved[0] = 1;
+  REFUSED(muster_vm_send_message(vm, &message, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_message.reserved", "not 0");
   REFUSED(muster_vm_send_message(vm, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_message",
           "NULL");
   REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
