@@ -7,6 +7,15 @@ namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
+TEST_CASE("guest memory begins where a huge page can, whatever its size") {
+  for (const uint64_t mib : {1, 3, 256, 512}) {
+    const auto memory = GuestMemory::Create(mib << 20);
+    REQUIRE(memory.ok());
+    CHECK(reinterpret_cast<uintptr_t>(memory->At(0, 1)->data()) % (uint64_t{2} << 20) == 0);
+    memory->At((mib << 20) - 1, 1)->front() = 1;
+  }
+}
+
 TEST_CASE("guest memory leaves out 3 GiB to 4 GiB") {
   const GuestMemory small = *GuestMemory::Create(3 * kGiB);
   REQUIRE(small.regions().size() == 1);
