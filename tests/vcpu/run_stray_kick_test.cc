@@ -91,7 +91,8 @@ TEST_CASE("no kick is left in a thread that keeps it blocked", "[stray-kick]") {
   int left = 0;
   {
     const Sender sender(t.vm(), 20'000);
-    for (int i = 0; i < 1'000; ++i) {
+    // At least so many, and until one has met the guest: on a busy machine that may take more.
+    for (int i = 0; i < 1'000 || t.Look(0).counters.kicks == 0; ++i) {
       REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
       sigset_t pending;
       sigpending(&pending);
@@ -99,7 +100,6 @@ TEST_CASE("no kick is left in a thread that keeps it blocked", "[stray-kick]") {
     }
   }
   CHECK(left == 0);
-  CHECK(t.Look(0).counters.kicks > 0);
 }
 
 TEST_CASE("a caller that promised to block the kick and does not is told", "[stray-kick]") {
