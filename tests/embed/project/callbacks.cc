@@ -22,7 +22,8 @@ class Everything : public vcpu::Devices,
 
   void CallBackIn(From from) {
     thread_local bool inside = false;  // or each call would make calls
-    if (vm == nullptr || inside) return;
+    // Once it has been stopped there is no telling who is still inside Run.
+    if (vm == nullptr || inside || stopped) return;
     inside = true;
     // A fixed interrupt to nobody, an NMI to a CPU that waits for SIPI; a line; an MSI to nobody.
     CHECK(vm->SendMessage({.destination = 9, .vector = 0x40}).ok());
@@ -86,10 +87,12 @@ class Everything : public vcpu::Devices,
   void AllAsleep() override {
     ++asleep;
     CallBackIn(From::kLoop);
+    stopped = true;
     vm->Stop();
   }
 
   Vm* vm = nullptr;
+  std::atomic<bool> stopped{false};
   std::atomic<int> ports{0}, mmios{0}, msrs{0}, looks{0}, logs{0}, asleep{0};
 };
 
