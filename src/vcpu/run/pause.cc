@@ -89,10 +89,12 @@ rendezvous::CpuSet Pause::standing() const {
 
 std::vector<Inspection> Pause::InspectAll() {
   if (state_ == nullptr) return {};
-  return state_->vm.InspectBy([this](CpuSet targets, absl::FunctionRef<void(int)> look) {
-    return state_->standstill.Execute(
-        Initiator::Outside(), Call{.targets = targets, .function = look, .name = "inspect"});
-  });
+  return state_->vm.InspectBy(
+      sync::kNever, [this](CpuSet targets, absl::FunctionRef<void(int)> look, uint64_t until) {
+        return state_->standstill.Execute(
+            Initiator::Outside(),
+            Call{.targets = targets, .function = look, .deadline = until, .name = "inspect"});
+      });
 }
 
 absl::Status Pause::Resume() {

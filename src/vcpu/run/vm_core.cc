@@ -218,32 +218,36 @@ void VmCore::InspectIdle(CpuSet& cpus, std::vector<Inspection>& into) {
 }
 
 std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
-  const uint64_t deadline = sync::After(timeout_ns);
-  return InspectBy([&](CpuSet targets, absl::FunctionRef<void(int)> look) {
+  return InspectBy(sync::After(timeout_ns), [&](CpuSet targets, absl::FunctionRef<void(int)> look,
+                                                uint64_t until) {
     return rendezvous_.Execute(
         Initiator::Outside(),
-        Call{.targets = targets, .function = look, .deadline = deadline, .name = "inspect"});
+        Call{.targets = targets, .function = look, .deadline = until, .name = "inspect"});
   });
 }
 
-std::vector<Inspection> VmCore::InspectBy(
-    absl::FunctionRef<absl::StatusOr<Outcome>(CpuSet, absl::FunctionRef<void(int)>)> execute) {
+std::vector<Inspection> VmCore::InspectBy(uint64_t deadline, ExecuteLook execute) {
   std::vector<Inspection> seen;
+  sync::Mutex mutex;
+  std::vector<Inspection> met;
+  const auto look = [&](int cpu) {
+    Inspection inspection = core(cpu).Inspect();
+    sync::MutexLock lock(mutex);
+    met.push_back(std::move(inspection));
+  };
   CpuSet rest = Present();
   InspectIdle(rest, seen);
-  if (!rest.Empty()) {
-    sync::Mutex mutex;
-    std::vector<Inspection> met;
-    const auto look = [&](int cpu) {
-      Inspection inspection = core(cpu).Inspect();
-      sync::MutexLock lock(mutex);
-      met.push_back(std::move(inspection));
-    };
-    const absl::StatusOr<Outcome> outcome = execute(rest, look);
+  // In stretches: one that was asked on its way out of Run stays there, where it can be looked at,
+  // and does not come.
+  constexpr uint64_t kFirstStretchNs = 2'000'000;
+  for (uint64_t stretch = kFirstStretchNs; !rest.Empty(); stretch *= 2) {
+    const uint64_t until = std::min(deadline, sync::After(stretch));
+    const absl::StatusOr<Outcome> outcome = execute(rest, look, until);
     if (outcome.ok()) rest -= outcome->ran;
-    seen.insert(seen.end(), met.begin(), met.end());
-    InspectIdle(rest, seen);  // those that stopped, or went to sleep, meanwhile
+    InspectIdle(rest, seen);
+    if (!outcome.ok() || until == deadline) break;
   }
+  seen.insert(seen.end(), met.begin(), met.end());
   std::sort(seen.begin(), seen.end(),
             [](const Inspection& a, const Inspection& b) { return a.cpu < b.cpu; });
   return seen;

@@ -88,10 +88,10 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   bool CanNeverRunAgain();
   std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
-  // `execute` has those look that are awake inside Run.
-  std::vector<Inspection> InspectBy(absl::FunctionRef<absl::StatusOr<rendezvous::Outcome>(
-                                        rendezvous::CpuSet, absl::FunctionRef<void(int)>)>
-                                        execute);
+  // `execute` has those look that are awake inside Run, until a time.
+  using ExecuteLook = absl::FunctionRef<absl::StatusOr<rendezvous::Outcome>(
+      rendezvous::CpuSet, absl::FunctionRef<void(int)> look, uint64_t until)>;
+  std::vector<Inspection> InspectBy(uint64_t deadline, ExecuteLook execute);
   void SetIdleObserver(Vm::IdleObserver* observer) { observer_ = observer; }
 
   // By the vCPUs' owners.
