@@ -23,6 +23,24 @@ TEST_CASE("a look without a deadline waits for a CPU that runs") {
   CHECK(t.vm().InspectAll(sync::kNever).size() == 1);
 }
 
+TEST_CASE("a CPU that is asked for a look on its way out of Run is looked at there") {
+  TestVm t(1, {.trace_events = 8});
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(says_for_ever));
+  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
+  std::vector<Inspection> seen;
+  std::thread looker;
+  // The time of the exit, which is recorded.
+  t.clock().AtNextLook(std::this_thread::get_id(), [&] {
+    looker = std::thread([&] { seen = t.vm().InspectAll(sync::kNever); });
+    while (t.vm().meeting_counters().notified == 0) std::this_thread::yield();
+  });
+  REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
+  REQUIRE(looker.joinable());
+  looker.join();
+  CHECK(seen.size() == 1);
+}
+
 TEST_CASE("in a pause all CPUs can be looked at, through the pause") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));

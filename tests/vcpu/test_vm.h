@@ -75,6 +75,7 @@ class TestVm {
   Vm& vm() { return *vm_; }
   uint8_t* ram() { return ram_; }
   uint64_t ClockNs() { return clock_.NowNs(); }
+  TestClock& clock() { return clock_; }
   // Calls `function`, once, when the vCPU's thread next looks at the time: between the drain of its
   // mail and what a store to its APIC does, for one. While it executes the guest.
   void AtNextLookAtTheTime(int cpu, std::function<void()> function) {
