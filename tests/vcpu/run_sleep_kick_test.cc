@@ -33,12 +33,14 @@ TEST_CASE("a CPU that never exits answers every call", "[lost-kick]") {
   t.Start();
   t.AwaitWrites(0x10, 1);
   int missing = 0;
-  for (int i = 0; i < 5'000; ++i) {
+  const auto kicked = [&] { return t.Look(0).counters.kicks > 0; };
+  // And until a kick has met the guest: on a busy machine each may come before it is in there
+  // again.
+  for (int i = 0; i < 5'000 || (missing == 0 && !kicked()); ++i) {
     if (t.vm().InspectAll(kTenSeconds).size() != 2) ++missing;
   }
   INFO(t.Describe());
   CHECK(missing == 0);
-  CHECK(t.Look(0).counters.kicks > 0);
 }
 
 TEST_CASE("a CPU that never exits answers with interrupts off too", "[lost-kick][if0-spin]") {
@@ -46,8 +48,9 @@ TEST_CASE("a CPU that never exits answers with interrupts off too", "[lost-kick]
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin_masked));
   t.Start();
   t.AwaitWrites(0x10, 1);
-  for (int i = 0; i < 500; ++i) REQUIRE(t.vm().InspectAll(kTenSeconds).size() == 1);
-  CHECK(t.Look(0).counters.kicks > 0);
+  for (int i = 0; i < 500 || t.Look(0).counters.kicks == 0; ++i) {
+    REQUIRE(t.vm().InspectAll(kTenSeconds).size() == 1);
+  }
 }
 
 TEST_CASE("neither calls nor masked interrupts complete a HLT", "[hlt-pure]") {
