@@ -64,15 +64,19 @@ absl::StatusOr<uint64_t> ParseMemory(const std::string& text) {
   return bytes;
 }
 
-absl::StatusOr<int> ParseCpus(const std::string& text) {
-  int cpus = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cpus);
-  if (error != std::errc() || end != text.data() + text.size() || cpus < 1 || cpus > kMostCpus) {
+absl::StatusOr<int> ParseCount(const std::string& text, int most) {
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1 || count > most) {
     return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostCpus));
+        fmt::format("'{}' is not a whole number from 1 to {}", text, most));
   }
-  return cpus;
+  return count;
 }
+
+absl::StatusOr<int> ParseCpus(const std::string& text) { return ParseCount(text, kMostCpus); }
+
+absl::StatusOr<int> ParseRuns(const std::string& text) { return ParseCount(text, kMostRuns); }
 
 absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
   const bool hex = text.starts_with("0x");
@@ -90,16 +94,6 @@ absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
 std::string JoinWords(std::string text, const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
-}
-
-absl::StatusOr<int> ParseRuns(const std::string& text) {
-  int runs = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), runs);
-  if (error != std::errc() || end != text.data() + text.size() || runs < 1 || runs > kMostRuns) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostRuns));
-  }
-  return runs;
 }
 
 PrintAndExit Refuse(const std::string& what) {

@@ -1,20 +1,17 @@
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <fmt/format.h>
 #include <memory>
 #include <numeric>
-#include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
-#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/refuse.h>
+#include <muster/vmm/cli/report_file.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/report/json.h>
-#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/stress/explanation.h>
 #include <muster/vmm/stress/suite.h>
 
@@ -87,12 +84,6 @@ void ReportRow(const SuiteRow& row) {
              row.why.empty() ? "" : ": ", row.why);
 }
 
-bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
-  const bool written = Write(file, ToJson(rows));
-  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, OsError()));
-  return written;
-}
-
 }  // namespace
 
 int StressCommand(const StressOptions& options) {
@@ -103,17 +94,9 @@ int StressCommand(const StressOptions& options) {
   if (!loaded.ok()) {
     return Refuse(options.suite && absl::IsNotFound(loaded) ? kExitUsage : kExitImage, loaded);
   }
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> json;
-  if (options.json == "-") {
-    json.reset(fdopen(dup(STDOUT_FILENO), "w"));
-  } else if (!options.json.empty()) {
-    json.reset(std::fopen(options.json.c_str(), "we"));
-  }
-  if (!options.json.empty() && !json) {
-    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, OsError()));
+  ReportFile json("--json");
+  if (const absl::Status status = json.Open(options.json); !status.ok()) {
+    return Refuse(kExitUsage, status);
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
@@ -159,7 +142,10 @@ int StressCommand(const StressOptions& options) {
                wanted);
   }
   if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
-  if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
+  if (json.wanted()) {
+    const absl::Status status = json.Put(ToJson(rows));
+    if (!status.ok()) return Refuse(kExitHostFailure, status);
+  }
   if (interrupted) return kExitInterrupted;
   const bool as_due =
       std::all_of(rows.begin(), rows.end(), [](const SuiteRow& row) { return row.AsDue(); });
