@@ -2,10 +2,13 @@
 #include <cctype>
 #include <fmt/format.h>
 
+#include <muster/vmm/cli/near_miss.h>
 #include <muster/vmm/cli/serial_choice.h>
 
 namespace muster::vmm {
 namespace {
+
+constexpr const char* kUnixNeedsPath = "unix: needs a path after it, like unix:/tmp/guest.sock";
 
 absl::Status Refused(const std::string& why) { return absl::InvalidArgumentError(why); }
 
@@ -35,10 +38,16 @@ absl::StatusOr<SerialChoice> ParseSerialChoice(const std::string& text) {
     return Refused(
         fmt::format("what it names is missing before {0}; for a file of that name, ./{0}", text));
   }
+  // A slip must not become a file.
+  if (text == "unix") return Refused(kUnixNeedsPath);
+  if (text.find_first_of("/.:") == std::string::npos) {
+    return Refused(fmt::format("{0} is no mode{1}; for a file of that name, ./{0}", text,
+                               ButIs(text, {"stdio", "console", "pty", "unix", "none"})));
+  }
   const std::string scheme = Scheme(text);
   if (scheme == "unix") {
     const std::string path = text.substr(scheme.size() + 1);
-    if (path.empty()) return Refused("unix: needs a path after it, like unix:/tmp/guest.sock");
+    if (path.empty()) return Refused(kUnixNeedsPath);
     return SerialChoice{Kind::kUnix, path};
   }
   if (!scheme.empty()) {

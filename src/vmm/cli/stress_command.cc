@@ -70,7 +70,15 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
                      std::vector<Chosen>& chosen) {
   const auto image = ResolveImage(options.image);
   if (!image.ok()) return image.status();
-  auto scenario = LoadScenario(options.image, *image, options.script, options.signature);
+  const auto script = ReadText(options.script);
+  if (!script.ok()) return absl::InvalidArgumentError(Of("--script", script.status()));
+  std::optional<NamedText> signature;
+  if (!options.signature.empty()) {
+    auto text = ReadText(options.signature);
+    if (!text.ok()) return absl::InvalidArgumentError(Of("--signature", text.status()));
+    signature = *std::move(text);
+  }
+  auto scenario = MakeScenario(options.image, *image, *script, signature);
   if (!scenario.ok()) return scenario.status();
   all.push_back(std::make_unique<Scenario>(*std::move(scenario)));
   chosen.push_back({all.back().get(), {}});
