@@ -11,6 +11,9 @@
 namespace muster::vmm {
 namespace {
 
+// After which a client that there was no descriptor for is tried again: nothing tells that there is
+// one, and all the while the client is announced.
+constexpr int kTakeAgainMs = 100;
 constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
 
 }  // namespace
@@ -100,23 +103,26 @@ bool ClientPeer::Read(int client, short events, bool& reading) {
 void ClientPeer::Main() {
   pthread_setname_np(pthread_self(), "input");
   int client = -1;
-  bool reading = false;
+  bool reading = false, not_now = false;
   for (;;) {
     pending_.Deliver(callbacks_.receive);
     reading = reading && client >= 0;
     const bool read = reading && pending_.room() > 0;
     pollfd waits[] = {{wake_.fd(), POLLIN, 0}, {client, static_cast<short>(read ? POLLIN : 0), 0}};
-    if (client < 0) waits[1] = {source_->fd(), POLLIN, 0};
-    poll(waits, 2, -1);
+    if (client < 0 && !not_now) waits[1] = {source_->fd(), POLLIN, 0};
+    poll(waits, 2, std::exchange(not_now, false) ? kTakeAgainMs : -1);
     wake_ups_.FetchAdd(1, std::memory_order_relaxed);
     if (stop_.Load(std::memory_order_seq_cst)) return;
     if (waits[0].revents != 0) wake_.Clear();
     const short events = waits[1].revents;
     if (events == 0) continue;
     if (client < 0) {
-      client = source_->Take();
-      reading = client >= 0;
-      if (client >= 0) Arrive(client);
+      const int taken = source_->Take();
+      not_now = taken == ClientSource::kNotNow;
+      if (taken < 0) continue;
+      client = taken;
+      reading = true;
+      Arrive(client);
     } else if (read ? !Read(client, events, reading) : (events & kGone) != 0) {
       Leave(std::exchange(client, -1));
     }

@@ -62,7 +62,7 @@ int Pty::Take() {
   pollfd master{master_.get(), POLLIN, 0};
   poll(&master, 1, 0);
   // A client that is gone already may have left something.
-  return !(master.revents & POLLHUP) || (master.revents & POLLIN) ? master_.get() : -1;
+  return !(master.revents & POLLHUP) || (master.revents & POLLIN) ? master_.get() : kNobody;
 }
 
 // The kernel throws away what the slave's reader has not read when the master is closed.

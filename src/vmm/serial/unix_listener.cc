@@ -88,7 +88,11 @@ UnixListener::~UnixListener() {
   }
 }
 
-int UnixListener::Take() { return accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+int UnixListener::Take() {
+  const int client = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (client >= 0) return client;
+  return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? kNobody : kNotNow;
+}
 
 void UnixListener::Gone(int client) { close(client); }
 
