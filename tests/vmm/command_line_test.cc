@@ -59,7 +59,8 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "muster: --serial: sdtio is no mode, but stdio is; for a file of that name, ./sdtio; see "
        "muster --help\n"},
       {{"run", "./x", "--serial", "log"},
-       "muster: --serial: log is no mode; for a file of that name, ./log; see muster --help\n"},
+       "muster: --serial: log is no mode; there are stdio, console, pty, unix:PATH, none; for a "
+       "file of that name, ./log; see muster --help\n"},
       {{"run", "./x", "--serial", "tcp:1234"},
        "muster: --serial: there is no tcp:, only unix:PATH; for a file of that name, ./tcp:1234; "
        "see muster --help\n"},
@@ -93,6 +94,7 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"run", "./x", "debug"},
        "muster: 'debug' is more than muster run takes; words for the guest come after --; see "
        "muster --help\n"},
+      {{"run", "./x", "--stats=maybe"}, "muster: --stats takes no value; see muster --help\n"},
       {{"list", "x"}, "muster: 'x' is more than muster list takes; see muster --help\n"},
       {{"--frob"}, "muster: --frob is no option of muster; see muster --help\n"},
       {{"run", "./x", "--cpus", "2", "--cpus", "3"},

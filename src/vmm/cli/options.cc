@@ -133,6 +133,14 @@ std::string InWords(const CLI::ArgumentMismatch& error) {
   return text;
 }
 
+// Of a switch like --stats=maybe: all other values are read here.
+std::string InWords(const CLI::ConversionError& error) {
+  const std::string text = error.what();  // "Could not convert: --stats = maybe"
+  const size_t colon = text.find(": "), equals = text.find(" = ");
+  if (colon == std::string::npos || equals == std::string::npos) return text;
+  return text.substr(colon + 2, equals - colon - 2) + " takes no value";
+}
+
 // What `command` says of the first argument that it does not know; "" where there is none.
 std::string Unexpected(const CLI::App& command) {
   const std::vector<std::string> all = command.remaining();
@@ -316,6 +324,8 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion& call) {
     return PrintAndExit{0, std::string(call.what()) + "\n", ""};
   } catch (const CLI::ArgumentMismatch& error) {
+    return Refuse(InWords(error));
+  } catch (const CLI::ConversionError& error) {
     return Refuse(InWords(error));
   } catch (const CLI::ExtrasError& error) {
     for (const CLI::App* command : commands) {
