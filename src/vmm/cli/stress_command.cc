@@ -130,6 +130,7 @@ int StressCommand(const StressOptions& options) {
   };
 
   std::vector<const Scenario*> others;
+  others.reserve(all.size());
   for (const auto& scenario : all) others.push_back(scenario.get());
   std::vector<SuiteRow> rows;
   for (const Chosen& one : chosen) {
