@@ -11,7 +11,7 @@
 namespace muster::vmm {
 namespace {
 
-constexpr size_t kThreadStackBytes = 512 * 1024;
+constexpr size_t kThreadStackBytes = size_t{512} * 1024;
 
 // The number of the vCPU that the calling thread runs, if it runs one.
 thread_local int this_thread_runs = -1;
@@ -210,6 +210,7 @@ std::vector<vcpu::Inspection> Machine::Inspect(uint64_t timeout_ns) {
 
 std::vector<std::vector<vcpu::Event>> Machine::Events() const {
   std::vector<std::vector<vcpu::Event>> all;
+  all.reserve(cpus_.size());
   for (const Cpu& cpu : cpus_) all.push_back(cpu.events);
   return all;
 }

@@ -17,7 +17,7 @@ namespace muster::vmm {
 // next, the last kMostKept bytes of it; a client that is there and slow makes the guest wait.
 class ClientPeer : public SerialPeer {
  public:
-  static constexpr size_t kMostKept = 64 * 1024;
+  static constexpr size_t kMostKept = size_t{64} * 1024;
 
   explicit ClientPeer(std::unique_ptr<ClientSource> source) : source_(std::move(source)) {}
   ~ClientPeer() override;
