@@ -1,9 +1,9 @@
 #include <chrono>
 #include <climits>
+#include <ctime>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <muster/rendezvous/sync.h>

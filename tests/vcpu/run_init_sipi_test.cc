@@ -1,4 +1,4 @@
-// INIT and SIPI on real KVM, the code being that of guest_code.S.
+// INIT and SIPI on real KVM; the code is in snippets/.
 
 #include <cstring>
 

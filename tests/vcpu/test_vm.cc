@@ -29,21 +29,21 @@ std::string Describe(const Inspection& i) {
 }  // namespace
 
 extern "C" {
-// Made by guest_code.S.
+// Made by snippets/snippet.inc; the linker names the ends.
 struct NamedSnippet {
   const char* name;
   const uint8_t* begin;
   const uint8_t* end;
 };
-extern const NamedSnippet muster_snippets[];
-extern const NamedSnippet muster_snippets_end[];
+extern const NamedSnippet muster_snippets[] __asm__("__start_muster_snippets");
+extern const NamedSnippet muster_snippets_end[] __asm__("__stop_muster_snippets");
 }
 
 Snippet FindSnippet(const char* name) {
   for (const NamedSnippet* snippet = muster_snippets; snippet != muster_snippets_end; ++snippet) {
     if (strcmp(snippet->name, name) == 0) return {snippet->begin, snippet->end};
   }
-  FAIL("no snippet " << name << " in guest_code.S");
+  FAIL("no snippet " << name << " in snippets/");
   return {};
 }
 

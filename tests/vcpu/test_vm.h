@@ -49,7 +49,7 @@ class TestClock : public Clock {
   std::thread thread_;
 };
 
-// A code snippet of guest_code.S.
+// A code snippet of snippets/.
 struct Snippet {
   const uint8_t* begin;
   const uint8_t* end;

@@ -1,9 +1,11 @@
 // Clients of the guest's serial line, who come and go as they like.
+#include <array>
 #include <csignal>
 #include <deque>
 #include <fcntl.h>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -11,7 +13,9 @@
 #include <catch2/catch.hpp>
 
 #include <muster/rendezvous/sync.h>
+#include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/serial/client_peer.h>
+#include <muster/vmm/serial/event_fd.h>
 #include <muster/vmm/serial/pty.h>
 #include <muster/vmm/serial/unix_listener.h>
 
@@ -112,6 +116,56 @@ TEST_CASE("of much that was said while nobody was there the last lines wait, who
   CHECK(got.size() < 2 * ClientPeer::kMostKept);
   const size_t first_line = got.find('\n') + 1;
   CHECK(std::abs(static_cast<int>(first_line) - static_cast<int>(last.size())) <= 1);
+}
+
+TEST_CASE("a client that there is no descriptor for waits, and is not asked for without a pause") {
+  struct Asked {
+    std::array<uint64_t, 5> at{};
+    sync::Atomic<size_t> times{0};
+  } asked;
+  // Always announces a client, and has it once it was asked five times.
+  struct Source : ClientSource {
+    explicit Source(Asked& all) : asked(all) { announced.Signal(); }
+    int fd() const override { return announced.fd(); }
+    int Take() override {
+      const size_t times = asked.times.Load(std::memory_order_relaxed);
+      asked.at[times] = sync::Now();
+      asked.times.Store(times + 1, std::memory_order_release);
+      if (times + 1 < asked.at.size()) return kNotNow;
+      announced.Clear();
+      return there.get();
+    }
+    void Gone(int) override {}
+    void Drain(int, int) override {}
+    Asked& asked;
+    EventFd announced;
+    const vcpu::Fd there{open("/dev/null", O_RDWR | O_CLOEXEC)};
+  };
+  Device device;
+  ClientPeer peer(std::make_unique<Source>(asked));
+  peer.Start(device.callbacks());
+  while (asked.times.Load(std::memory_order_acquire) < asked.at.size()) std::this_thread::yield();
+  peer.StopInput();
+  for (size_t i = 1; i < asked.at.size(); ++i) CHECK(asked.at[i] - asked.at[i - 1] >= 50'000'000);
+}
+
+TEST_CASE("where there is no descriptor left a socket's client is not lost") {
+  const testing::TemporaryFile beside;
+  auto listener = UnixListener::Listen(beside.path() + ".sock");
+  REQUIRE(listener.ok());
+  CHECK((*listener)->Take() == ClientSource::kNobody);
+  const SerialClient client = SerialClient::Connect(beside.path() + ".sock");
+  rlimit all{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &all) == 0);
+  rlimit none = all;
+  none.rlim_cur = 0;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const int taken = (*listener)->Take();
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &all) == 0);
+  CHECK(taken == ClientSource::kNotNow);
+  const int later = (*listener)->Take();
+  CHECK(later >= 0);
+  (*listener)->Gone(later);
 }
 
 TEST_CASE("what a client sends arrives, though it goes before the guest wants it") {

@@ -52,6 +52,15 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"run", "./x", "--serial", "unix:"},
        "muster: --serial: unix: needs a path after it, like unix:/tmp/guest.sock; see muster "
        "--help\n"},
+      {{"run", "./x", "--serial", "unix"},
+       "muster: --serial: unix: needs a path after it, like unix:/tmp/guest.sock; see muster "
+       "--help\n"},
+      {{"run", "./x", "--serial", "sdtio"},
+       "muster: --serial: sdtio is no mode, but stdio is; for a file of that name, ./sdtio; see "
+       "muster --help\n"},
+      {{"run", "./x", "--serial", "log"},
+       "muster: --serial: log is no mode; there are stdio, console, pty, unix:PATH, none; for a "
+       "file of that name, ./log; see muster --help\n"},
       {{"run", "./x", "--serial", "tcp:1234"},
        "muster: --serial: there is no tcp:, only unix:PATH; for a file of that name, ./tcp:1234; "
        "see muster --help\n"},
@@ -64,7 +73,11 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "muster: --initrd: a file's name is empty; see muster --help\n"},
       {{"run", ""}, "muster: IMAGE is an empty name; see muster --help\n"},
       {{"runn", "hello"},
-       "muster: 'runn' is no command; there are run, stress, list, doctor; see muster --help\n"},
+       "muster: 'runn' is no command; there are run, stress, list, doctor, help; see muster "
+       "--help\n"},
+      {{"help", "runn"},
+       "muster: 'runn' is no command; there are run, stress, list, doctor, help; see muster "
+       "--help\n"},
       {{"run", "./x", "--cpus"}, "muster: --cpus needs a value after it; see muster --help\n"},
       {{"stress"}, "muster: stress takes --suite, or one IMAGE; see muster --help\n"},
       {{"stress", "./x"}, "muster: stress IMAGE needs --script FILE; see muster --help\n"},
@@ -75,8 +88,21 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "muster: --runs: '0' is not a whole number from 1 to 1000000; see muster --help\n"},
       {{"stress", "--suite", "--", "x"},
        "muster: stress takes no words after --; see muster --help\n"},
-      {{"run", "./x", "--frob"},
-       "muster: The following argument was not expected: --frob; see muster --help\n"},
+      {{"run", "./x", "--frob"}, "muster: --frob is no option of muster run; see muster --help\n"},
+      {{"run", "./x", "--cpu=4"},
+       "muster: --cpu is no option of muster run, but --cpus is; see muster --help\n"},
+      {{"run", "./x", "debug"},
+       "muster: 'debug' is more than muster run takes; words for the guest come after --; see "
+       "muster --help\n"},
+      {{"run", "./x", "--stats=maybe"}, "muster: --stats takes no value; see muster --help\n"},
+      {{"list", "x"}, "muster: 'x' is more than muster list takes; see muster --help\n"},
+      {{"--frob"}, "muster: --frob is no option of muster; see muster --help\n"},
+      {{"run", "./x", "--cpus", "2", "--cpus", "3"},
+       "muster: --cpus is given more than once; see muster --help\n"},
+      {{"run", "./x", "--serial=pty", "--serial", "none", "--serial", "pty"},
+       "muster: --serial is given more than once; see muster --help\n"},
+      {{"stress", "./x", "--script", "a", "--script", "b"},
+       "muster: --script is given more than once; see muster --help\n"},
   };
   for (const auto& [arguments, message] : kWrong) {
     const Process::Result result = Muster(arguments);
@@ -116,6 +142,19 @@ TEST_CASE("help and version go to stdout and exit with 0") {
   CHECK(Has(Muster({"--version"}).out, "muster 0."));
 }
 
+TEST_CASE("help, and help of a command, are what --help says") {
+  const Process::Result help = Muster({"help"});
+  CHECK(help.status == 0);
+  CHECK(help.out == Muster({"--help"}).out);
+  CHECK(Has(help.out, "help "));
+  for (const char* command : {"run", "stress", "list", "doctor"}) {
+    const Process::Result about = Muster({"help", command});
+    CHECK(about.status == 0);
+    CHECK(Has(about.out, std::string("Usage: muster ") + command));
+    CHECK(about.out == Muster({command, "--help"}).out);
+  }
+}
+
 TEST_CASE("an image that is missing, not a file, empty or no image exits with 4") {
   const TemporaryFile empty, text({'h', 'e', 'l', 'l', 'o'});
   CHECK(Muster({"run", "/nonexistent/x"}).status == 4);
@@ -144,10 +183,25 @@ TEST_CASE("what list, doctor, help and version say is lost: exit status 14, and 
 
 TEST_CASE("an initrd that is missing exits with 4, a JSON file that can't be written with 2") {
   const TemporaryFile image(testing::GoodImage().Build());
-  CHECK(Muster({"run", image.path(), "--initrd", "/nonexistent/x"}).status == 4);
+  const Process::Result initrd = Muster({"run", image.path(), "--initrd", "/nonexistent/x"});
+  CHECK(initrd.status == 4);
+  CHECK(initrd.err == "muster: --initrd /nonexistent/x: No such file or directory\n");
   const Process::Result result = Muster({"run", image.path(), "--json", "/nonexistent/x"});
   CHECK(result.status == 2);
   CHECK(result.err == "muster: --json /nonexistent/x: No such file or directory\n");
+}
+
+TEST_CASE("a script or a signature that can't be read exits with 4, and names its option") {
+  const TemporaryFile image(testing::GoodImage().Build());
+  const TemporaryFile script({'r', 'u', 'n', '\n'});
+  const Process::Result first =
+      Muster({"stress", image.path(), "--script", "/nonexistent/x", "--signature", "/tmp"});
+  CHECK(first.status == 4);
+  CHECK(first.err == "muster: --script /nonexistent/x: No such file or directory\n");
+  const Process::Result second =
+      Muster({"stress", image.path(), "--script", script.path(), "--signature", "/tmp"});
+  CHECK(second.status == 4);
+  CHECK(second.err == "muster: --signature /tmp: is not a regular file\n");
 }
 
 TEST_CASE("a serial line that can't be had exits with 2 and says why") {

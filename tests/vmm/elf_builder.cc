@@ -7,12 +7,6 @@ namespace muster::vmm::testing {
 namespace {
 
 template <typename T>
-void AppendValue(std::vector<uint8_t>& to, const T& value) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
-template <typename T>
 void Overwrite(std::vector<uint8_t>& to, uint64_t offset, const T& value) {
   std::memcpy(to.data() + offset, &value, sizeof(T));
 }
@@ -116,10 +110,6 @@ std::vector<uint8_t> BuildAs(const ElfBuilder& builder) {
 }
 
 }  // namespace
-
-void Append(std::vector<uint8_t>& to, const std::vector<uint8_t>& bytes) {
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
 
 std::vector<uint8_t> ElfBuilder::Build() const {
   return is_64 ? BuildAs<Elf64>(*this) : BuildAs<Elf32>(*this);

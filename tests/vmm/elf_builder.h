@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "image_words.h"
+
 namespace muster::vmm::testing {
 
 // Builds small ELF executables, right unless told to be wrong.
@@ -38,14 +40,5 @@ std::vector<uint8_t> MultibootHeaderBytes(uint32_t flags,
 
 // An ELF32 with two segments, symbols, a note, and a Multiboot header in front of the code.
 ElfBuilder GoodImage();
-
-void Append(std::vector<uint8_t>& to, const std::vector<uint8_t>& bytes);
-
-template <typename T>
-void Store(std::vector<uint8_t>& bytes, uint64_t offset, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i) {
-    bytes.at(offset + i) = static_cast<uint8_t>(static_cast<uint64_t>(value) >> (8 * i));
-  }
-}
 
 }  // namespace muster::vmm::testing

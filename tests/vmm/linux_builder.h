@@ -1,11 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <asm/bootparam.h>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "elf_builder.h"
+#include "image_words.h"
 
 namespace muster::vmm::testing {
 

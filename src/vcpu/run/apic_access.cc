@@ -100,7 +100,7 @@ void VcpuCore::AcceptExtInt() {
 void VcpuCore::PublishIdentity() {
   vm_.fabric().table().Publish(cpu_, lapic_.identity());
   vm_.SeeWire();
-  wire_ = true;  // to be looked at: it may have begun to reach this one
+  wire_ = vm_.extint() != nullptr;  // to be looked at: it may have begun to reach this one
 }
 
 void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {

@@ -66,21 +66,16 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
     case SerialChoice::Kind::kNone: {
       const bool none = choice.kind == SerialChoice::Kind::kNone;
       const std::string path = none ? "/dev/null" : choice.path;
-      serial->file_fd_ =
-          open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-      if (serial->file_fd_ < 0) {
+      serial->file_ =
+          vcpu::Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
+      if (!serial->file_.valid()) {
         return absl::InvalidArgumentError(fmt::format("{}: {}", path, OsError()));
       }
-      serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd_);
+      serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd());
       break;
     }
   }
   return serial;
-}
-
-OpenSerial::~OpenSerial() {
-  peer_.reset();
-  if (file_fd_ >= 0) close(file_fd_);
 }
 
 }  // namespace muster::vmm

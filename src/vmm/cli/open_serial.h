@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/cli/raw_terminal.h>
 #include <muster/vmm/cli/serial_choice.h>
 #include <muster/vmm/serial/serial_peer.h>
@@ -17,20 +18,17 @@ class OpenSerial {
   // where a key comes after it has lost it.
   static absl::StatusOr<std::unique_ptr<OpenSerial>> Open(const SerialChoice& choice,
                                                           RawTerminal& terminal);
-  ~OpenSerial();
-  OpenSerial(const OpenSerial&) = delete;
-  OpenSerial& operator=(const OpenSerial&) = delete;
 
   SerialPeer& peer() { return *peer_; }
   // Of the file that is written, for comparison with others; -1: none.
-  int file_fd() const { return file_fd_; }
+  int file_fd() const { return file_.get(); }
   // What the user has to be told, "" for nothing.
   const std::string& news() const { return news_; }
 
  private:
   OpenSerial() = default;
 
-  int file_fd_ = -1;
+  vcpu::Fd file_;  // outlives the peer, which writes to it
   std::unique_ptr<SerialPeer> peer_;
   std::string news_;
 };

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <muster/vmm/cli/near_miss.h>
 #include <muster/vmm/cli/options.h>
 #include <muster/vmm/cli/quantity.h>
 #include <muster/vmm/machine/ending.h>
@@ -64,15 +65,19 @@ absl::StatusOr<uint64_t> ParseMemory(const std::string& text) {
   return bytes;
 }
 
-absl::StatusOr<int> ParseCpus(const std::string& text) {
-  int cpus = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cpus);
-  if (error != std::errc() || end != text.data() + text.size() || cpus < 1 || cpus > kMostCpus) {
+absl::StatusOr<int> ParseCount(const std::string& text, int most) {
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1 || count > most) {
     return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostCpus));
+        fmt::format("'{}' is not a whole number from 1 to {}", text, most));
   }
-  return cpus;
+  return count;
 }
+
+absl::StatusOr<int> ParseCpus(const std::string& text) { return ParseCount(text, kMostCpus); }
+
+absl::StatusOr<int> ParseRuns(const std::string& text) { return ParseCount(text, kMostRuns); }
 
 absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
   const bool hex = text.starts_with("0x");
@@ -90,16 +95,6 @@ absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
 std::string JoinWords(std::string text, const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
-}
-
-absl::StatusOr<int> ParseRuns(const std::string& text) {
-  int runs = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), runs);
-  if (error != std::errc() || end != text.data() + text.size() || runs < 1 || runs > kMostRuns) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a whole number from 1 to {}", text, kMostRuns));
-  }
-  return runs;
 }
 
 PrintAndExit Refuse(const std::string& what) {
@@ -127,12 +122,42 @@ class HelpText : public CLI::Formatter {
   }
 };
 
-// CLI11 says "--cpus: 1 required N missing".
+// CLI11 says "--cpus: 1 required N missing" and "--cpus: At Most 1 required but received 2".
 std::string InWords(const CLI::ArgumentMismatch& error) {
   const std::string text = error.what();
   const size_t colon = text.find(": ");
-  if (colon == std::string::npos || !text.ends_with(" missing")) return text;
-  return text.substr(0, colon) + " needs a value after it";
+  if (colon == std::string::npos) return text;
+  const std::string option = text.substr(0, colon);
+  if (text.ends_with(" missing")) return option + " needs a value after it";
+  if (text.find("At Most 1 ") != std::string::npos) return option + " is given more than once";
+  return text;
+}
+
+// Of a switch like --stats=maybe: all other values are read here.
+std::string InWords(const CLI::ConversionError& error) {
+  const std::string text = error.what();  // "Could not convert: --stats = maybe"
+  const size_t colon = text.find(": "), equals = text.find(" = ");
+  if (colon == std::string::npos || equals == std::string::npos) return text;
+  return text.substr(colon + 2, equals - colon - 2) + " takes no value";
+}
+
+// What `command` says of the first argument that it does not know; "" where there is none.
+std::string Unexpected(const CLI::App& command) {
+  const std::vector<std::string> all = command.remaining();
+  if (all.empty()) return "";
+  const std::string& argument = all.front();
+  const std::string name =
+      command.get_name() == "muster" ? "muster" : "muster " + command.get_name();
+  if (!argument.starts_with('-')) {
+    return fmt::format("'{}' is more than {} takes{}", argument, name,
+                       command.get_name() == "run" ? "; words for the guest come after --" : "");
+  }
+  const std::string option = argument.substr(0, argument.find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* one : command.get_options()) {
+    for (const std::string& word : one->get_lnames()) known.push_back("--" + word);
+  }
+  return fmt::format("{} is no option of {}{}", option, name, ButIs(option, known));
 }
 
 // CLI11 takes what follows an option for its value, whatever it looks like.
@@ -165,6 +190,11 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     own.erase(end, own.end());
   }
   const bool has_words = !words.empty();
+  // help COMMAND is COMMAND --help.
+  if (!own.empty() && own.front() == "help") {
+    own.erase(own.begin());
+    own.push_back("--help");
+  }
 
   CLI::App app("Runs small multiprocessor guests on KVM, with local APICs in user space.",
                "muster");
@@ -203,7 +233,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
           "--serial", serial,
           "what the guest's serial line is connected to: stdio, as the terminal edits "
           "lines, unless told; console, a terminal of its own; pty, whose name is printed; "
-          "unix:PATH, a socket; a file; or none")
+          "unix:PATH, a socket; none; or a file, its name with a / or . in it")
       ->type_name("WHERE")
       ->check(Quantity(ParseSerialChoice, run.serial));
   uint64_t flat = 0;
@@ -269,7 +299,12 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       ->type_name("FILE")
       ->check(FileNameOrStdout());
 
-  const auto commands = {run_command, stress_command, list_command, doctor_command};
+  CLI::App* help_command = app.add_subcommand("help", "show this, or with a command its help");
+  std::string about;
+  help_command->footer("The same as muster COMMAND --help.");
+  help_command->add_option("COMMAND", about, "run, stress, list or doctor");
+
+  const auto commands = {run_command, stress_command, list_command, doctor_command, help_command};
   std::string names;
   bool known = own.empty() || own.front().starts_with('-');
   for (const CLI::App* command : commands) {
@@ -290,6 +325,13 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     return PrintAndExit{0, std::string(call.what()) + "\n", ""};
   } catch (const CLI::ArgumentMismatch& error) {
     return Refuse(InWords(error));
+  } catch (const CLI::ConversionError& error) {
+    return Refuse(InWords(error));
+  } catch (const CLI::ExtrasError& error) {
+    for (const CLI::App* command : commands) {
+      if (const std::string what = Unexpected(*command); !what.empty()) return Refuse(what);
+    }
+    return Refuse(Unexpected(app));
   } catch (const CLI::ParseError& error) {
     return Refuse(error.what());
   }

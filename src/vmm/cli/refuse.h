@@ -19,6 +19,11 @@ inline int Refuse(int status, const absl::Status& why) {
   return Refuse(status, std::string(why.message()));
 }
 
+// What is wrong with what that option names.
+inline std::string Of(const char* option, const absl::Status& why) {
+  return fmt::format("{} {}", option, std::string(why.message()));
+}
+
 // Where guests cannot run for want of KVM.
 inline int RefuseWithoutKvm(const absl::Status& why) {
   return Refuse(kExitNoKvm, fmt::format("{}\nmuster: or run it on an emulated machine, from the "

@@ -2,10 +2,14 @@
 #include <cctype>
 #include <fmt/format.h>
 
+#include <muster/vmm/cli/near_miss.h>
 #include <muster/vmm/cli/serial_choice.h>
 
 namespace muster::vmm {
 namespace {
+
+constexpr const char* kModes = "stdio, console, pty, unix:PATH, none";
+constexpr const char* kUnixNeedsPath = "unix: needs a path after it, like unix:/tmp/guest.sock";
 
 absl::Status Refused(const std::string& why) { return absl::InvalidArgumentError(why); }
 
@@ -28,17 +32,24 @@ absl::StatusOr<SerialChoice> ParseSerialChoice(const std::string& text) {
   if (text == "pty") return SerialChoice{Kind::kPty};
   if (text == "none") return SerialChoice{Kind::kNone};
   if (text.empty()) {
-    return Refused("names nothing; there are stdio, console, pty, unix:PATH, none, or a file");
+    return Refused(fmt::format("names nothing; there are {}, or a file", kModes));
   }
   if (text == "-") return Refused("-: stdout is stdio, which is the default");
   if (text[0] == '-') {
     return Refused(
         fmt::format("what it names is missing before {0}; for a file of that name, ./{0}", text));
   }
+  // A slip must not become a file.
+  if (text == "unix") return Refused(kUnixNeedsPath);
+  if (text.find_first_of("/.:") == std::string::npos) {
+    const std::string meant = ButIs(text, {"stdio", "console", "pty", "unix", "none"});
+    return Refused(fmt::format("{0} is no mode{1}; for a file of that name, ./{0}", text,
+                               meant.empty() ? fmt::format("; there are {}", kModes) : meant));
+  }
   const std::string scheme = Scheme(text);
   if (scheme == "unix") {
     const std::string path = text.substr(scheme.size() + 1);
-    if (path.empty()) return Refused("unix: needs a path after it, like unix:/tmp/guest.sock");
+    if (path.empty()) return Refused(kUnixNeedsPath);
     return SerialChoice{Kind::kUnix, path};
   }
   if (!scheme.empty()) {

@@ -14,8 +14,8 @@ struct SerialChoice {
   bool OnStdout() const { return kind == Kind::kStdio || kind == Kind::kConsole; }
 };
 
-// "stdio", "console", "pty", "unix:PATH", "none", or a file's name. An error says what is wrong
-// with the text.
+// "stdio", "console", "pty", "unix:PATH", "none", or a file's name, which has a '/' or '.' in it.
+// An error says what is wrong with the text.
 absl::StatusOr<SerialChoice> ParseSerialChoice(const std::string& text);
 
 }  // namespace muster::vmm

@@ -23,19 +23,16 @@ Signals::Signals() : taken_(SetOf({SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT}))
   sigset_t blocked = taken_;
   sigaddset(&blocked, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &blocked, &before_);
-  fd_ = signalfd(-1, &taken_, SFD_CLOEXEC | SFD_NONBLOCK);
+  fd_ = vcpu::Fd(signalfd(-1, &taken_, SFD_CLOEXEC | SFD_NONBLOCK));
   // A reader of the guest's output that goes away is an error of write(), not a death.
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-Signals::~Signals() {
-  close(fd_);
-  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-}
+Signals::~Signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 std::optional<Signals::Taken> Signals::Take() {
   signalfd_siginfo info;
-  if (read(fd_, &info, sizeof(info)) != sizeof(info)) return std::nullopt;
+  if (read(fd(), &info, sizeof(info)) != sizeof(info)) return std::nullopt;
   return Taken{.number = static_cast<int>(info.ssi_signo),
                .is_own = info.ssi_code == SI_USER && static_cast<pid_t>(info.ssi_pid) == getpid()};
 }

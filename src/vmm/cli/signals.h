@@ -3,6 +3,8 @@
 #include <csignal>
 #include <optional>
 
+#include <muster/vcpu/kvm/fd.h>
+
 namespace muster::vmm {
 
 // The signals that steer a run, as a descriptor. While this lives they are blocked in this thread
@@ -15,7 +17,7 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
 
   struct Taken {
     int number;   // SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP or SIGCONT
@@ -30,7 +32,7 @@ class Signals {
  private:
   sigset_t taken_;
   sigset_t before_;
-  int fd_;
+  vcpu::Fd fd_;
 };
 
 }  // namespace muster::vmm

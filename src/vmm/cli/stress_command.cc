@@ -1,20 +1,17 @@
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <fmt/format.h>
 #include <memory>
 #include <numeric>
-#include <unistd.h>
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
-#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/refuse.h>
+#include <muster/vmm/cli/report_file.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/report/json.h>
-#include <muster/vmm/report/os_error.h>
 #include <muster/vmm/stress/explanation.h>
 #include <muster/vmm/stress/suite.h>
 
@@ -73,7 +70,15 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
                      std::vector<Chosen>& chosen) {
   const auto image = ResolveImage(options.image);
   if (!image.ok()) return image.status();
-  auto scenario = LoadScenario(options.image, *image, options.script, options.signature);
+  const auto script = ReadText(options.script);
+  if (!script.ok()) return absl::InvalidArgumentError(Of("--script", script.status()));
+  std::optional<NamedText> signature;
+  if (!options.signature.empty()) {
+    auto text = ReadText(options.signature);
+    if (!text.ok()) return absl::InvalidArgumentError(Of("--signature", text.status()));
+    signature = *std::move(text);
+  }
+  auto scenario = MakeScenario(options.image, *image, *script, signature);
   if (!scenario.ok()) return scenario.status();
   all.push_back(std::make_unique<Scenario>(*std::move(scenario)));
   chosen.push_back({all.back().get(), {}});
@@ -87,12 +92,6 @@ void ReportRow(const SuiteRow& row) {
              row.why.empty() ? "" : ": ", row.why);
 }
 
-bool WriteJson(const std::string& name, std::FILE* file, const std::vector<SuiteRow>& rows) {
-  const bool written = Write(file, ToJson(rows));
-  if (!written) Refuse(kExitHostFailure, fmt::format("--json {}: {}", name, OsError()));
-  return written;
-}
-
 }  // namespace
 
 int StressCommand(const StressOptions& options) {
@@ -103,17 +102,9 @@ int StressCommand(const StressOptions& options) {
   if (!loaded.ok()) {
     return Refuse(options.suite && absl::IsNotFound(loaded) ? kExitUsage : kExitImage, loaded);
   }
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> json;
-  if (options.json == "-") {
-    json.reset(fdopen(dup(STDOUT_FILENO), "w"));
-  } else if (!options.json.empty()) {
-    json.reset(std::fopen(options.json.c_str(), "we"));
-  }
-  if (!options.json.empty() && !json) {
-    return Refuse(kExitUsage, fmt::format("--json {}: {}", options.json, OsError()));
+  ReportFile json("--json");
+  if (const absl::Status status = json.Open(options.json); !status.ok()) {
+    return Refuse(kExitUsage, status);
   }
 
   const auto system = vcpu::System::Open(KvmDevice());
@@ -139,6 +130,7 @@ int StressCommand(const StressOptions& options) {
   };
 
   std::vector<const Scenario*> others;
+  others.reserve(all.size());
   for (const auto& scenario : all) others.push_back(scenario.get());
   std::vector<SuiteRow> rows;
   for (const Chosen& one : chosen) {
@@ -159,7 +151,10 @@ int StressCommand(const StressOptions& options) {
                wanted);
   }
   if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
-  if (json && !WriteJson(options.json, json.get(), rows)) return kExitHostFailure;
+  if (json.wanted()) {
+    const absl::Status status = json.Put(ToJson(rows));
+    if (!status.ok()) return Refuse(kExitHostFailure, status);
+  }
   if (interrupted) return kExitInterrupted;
   const bool as_due =
       std::all_of(rows.begin(), rows.end(), [](const SuiteRow& row) { return row.AsDue(); });

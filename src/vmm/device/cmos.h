@@ -16,9 +16,6 @@ class Cmos : public PortDevice {
  public:
   static constexpr uint16_t kPort = 0x70;
   static constexpr uint16_t kPorts = 2;
-  // What the firmware is to do after a soft reset: IBM PC AT Technical Reference, "Shutdown status
-  // byte".
-  static constexpr uint8_t kShutdownStatus = 0x0f;
 
   // Tells the RAM where PC firmware and kernels look for it.
   Cmos(Rtc& clock, uint64_t ram_below_4g, uint64_t ram_above_4g);

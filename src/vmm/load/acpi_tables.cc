@@ -1,18 +1,17 @@
 #include <cstddef>
 #include <cstring>
-#include <numeric>
 #include <span>
 #include <string_view>
-#include <type_traits>
 
+#include <muster/apic/ioapic_regs.h>
+#include <muster/apic/lapic_regs.h>
 #include <muster/vmm/load/acpi_tables.h>
 #include <muster/vmm/load/aml.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/load/table_bytes.h>
 
 namespace muster::vmm {
 namespace {
-
-constexpr uint32_t kLapicAddress = 0xfee00000, kIoApicAddress = 0xfec00000;
 
 // All structures here are as they lie in memory: packed, little-endian.
 #pragma pack(push, 1)
@@ -114,7 +113,7 @@ struct Facs {
 static_assert(sizeof(Facs) == 64);
 
 struct Madt {
-  uint32_t lapic_address = kLapicAddress;
+  uint32_t lapic_address = apic::kDefaultApicBase;
   uint32_t flags = 1;  // there are two 8259s, to be masked
 };
 
@@ -138,7 +137,7 @@ struct IoApic {
   uint8_t type = 1, length = 12;
   uint8_t id;
   uint8_t reserved = 0;
-  uint32_t address = kIoApicAddress;
+  uint32_t address = apic::kDefaultIoApicBase;
   uint32_t first_interrupt = 0;
 };
 static_assert(sizeof(IoApic) == 12);
@@ -176,19 +175,7 @@ static_assert(sizeof(LocalX2ApicNmi) == 12);
 
 #pragma pack(pop)
 
-using Bytes = std::vector<uint8_t>;
-
-template <typename T>
-void Append(Bytes& to, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
-// The byte that brings the sum of them all to 0.
-uint8_t Checksum(std::span<const uint8_t> bytes) {
-  return static_cast<uint8_t>(0 - std::accumulate(bytes.begin(), bytes.end(), 0u));
-}
+using Bytes = TableBytes;
 
 Bytes Table(std::string_view signature, uint8_t revision, const Bytes& contents) {
   Header header{.signature = {},
@@ -276,7 +263,7 @@ std::vector<uint8_t> BuildAcpiTables(uint32_t address, int cpus) {
   Append(pointers, add(BuildMadt(cpus)));
   Rsdp rsdp;
   rsdp.xsdt = add(Table("XSDT", 1, pointers));
-  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(&rsdp), sizeof(rsdp));
+  const std::span<const uint8_t> bytes = BytesOf(rsdp);
   constexpr size_t kFirstVersion = 20;
   rsdp.checksum = Checksum(bytes.first(kFirstVersion));
   rsdp.extended_checksum = Checksum(bytes);

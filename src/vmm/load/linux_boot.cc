@@ -11,8 +11,6 @@
 namespace muster::vmm {
 namespace {
 
-constexpr uint64_t kStructures = 0x10000;  // from here on, where the kernel is not there already
-constexpr uint64_t kEntry64 = 0x200;
 constexpr uint16_t kBootCs = 0x10, kBootDs = 0x18;
 constexpr uint8_t kUnregisteredLoader = 0xff;
 
@@ -44,7 +42,7 @@ absl::StatusOr<uint64_t> PutCommandLine(const LoadRequest& request, const LinuxH
                                                   header.command_line_size));
   }
   const uint64_t size = text.size() + 1;
-  auto base = placement.Find(kStructures, size, "the command line");
+  auto base = placement.Find(Placement::kStructures, size, "the command line");
   if (!base.ok()) return base.status();
   absl::Status status = memory.Write(*base, {reinterpret_cast<const uint8_t*>(text.c_str()), size});
   if (!status.ok()) return status;
@@ -92,9 +90,9 @@ absl::StatusOr<vcpu::StartState> StartLinux(const LoadRequest& request, const Li
                                             uint64_t address, Placement& placement,
                                             GuestMemory& memory) {
   boot_params params = BuildParams(header, address, memory);
-  auto params_base = placement.Find(kStructures, sizeof(params), "boot_params");
+  auto params_base = placement.Find(Placement::kStructures, sizeof(params), "boot_params");
   if (!params_base.ok()) return params_base.status();
-  auto gdt = placement.Find(kStructures, GuestMemory::kPage, "the boot GDT");
+  auto gdt = placement.Find(Placement::kStructures, GuestMemory::kPage, "the boot GDT");
   if (!gdt.ok()) return gdt.status();
   vcpu::StartState start;
   start.rip = address;
@@ -109,12 +107,12 @@ absl::StatusOr<vcpu::StartState> StartLinux(const LoadRequest& request, const Li
   absl::Status status = memory.WriteValue(*gdt, descriptors);
   if (!status.ok()) return status;
   if (header.starts_in_64) {
-    auto base = placement.Find(kStructures, LongModeTables::kBytes, "page tables");
+    auto base = placement.Find(Placement::kStructures, LongModeTables::kBytes, "page tables");
     if (!base.ok()) return base.status();
     auto tables = WriteLongModeTables(*base, memory);
     if (!tables.ok()) return tables.status();
     start.mode = vcpu::StartState::Mode::kLong64;
-    start.rip += kEntry64;
+    start.rip += kLinuxEntry64;
     start.cr3 = tables->cr3;
   }
   auto command_line = PutCommandLine(request, header, placement, memory);

@@ -18,7 +18,6 @@ constexpr uint32_t kMagicValue = 0x53726448;  // "HdrS"
 constexpr uint16_t kOldest = 0x0206;
 constexpr uint16_t kHasMemorySize = 0x020a, kHasExtraFlags = 0x020c;
 constexpr uint64_t kHighKernel = 0x100000;
-constexpr uint64_t kEntry64 = 0x200;
 
 uint64_t FieldAt(size_t offset) { return kHeader + offset; }
 
@@ -86,7 +85,7 @@ absl::StatusOr<LinuxHeader> ParseLinuxHeader(const ImageBytes& file) {
                                    raw->syssize * kParagraph, header.code_size));
   }
   header.starts_in_64 = raw->version >= kHasExtraFlags && (raw->xloadflags & XLF_KERNEL_64);
-  if (header.starts_in_64 && header.code_size <= kEntry64) {
+  if (header.starts_in_64 && header.code_size <= kLinuxEntry64) {
     return file.Refuse(FieldAt(offsetof(setup_header, xloadflags)),
                        "the kernel ends before its 64-bit entry point");
   }

@@ -9,6 +9,9 @@
 
 namespace muster::vmm {
 
+// Of the 64-bit entry point, from the kernel's first byte.
+inline constexpr uint64_t kLinuxEntry64 = 0x200;
+
 // What a bzImage says of itself: the Linux kernel's "The Linux/x86 Boot Protocol", "The Real-Mode
 // Kernel Header", from version 2.06 on. Other kernels come in this format too.
 struct LinuxHeader {
@@ -16,7 +19,7 @@ struct LinuxHeader {
   std::string release;       // of the kernel, "" where it does not say
   uint64_t code_offset = 0;  // in the file, of the protected-mode kernel, which goes to its end
   uint64_t code_size = 0;
-  bool starts_in_64 = false;    // has the 64-bit entry point, 0x200 bytes into its code
+  bool starts_in_64 = false;    // has the 64-bit entry point
   bool is_relocatable = false;  // may lie at any multiple of `alignment`
   uint64_t alignment = 1;       // a power of two
   uint64_t preferred = 0;       // address

@@ -1,16 +1,17 @@
 #include <algorithm>
 #include <cpuid.h>
 #include <cstddef>
-#include <numeric>
-#include <type_traits>
+#include <span>
 #include <utility>
 
+#include <muster/apic/ioapic_regs.h>
+#include <muster/apic/lapic_regs.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/load/table_bytes.h>
 
 namespace muster::vmm {
 namespace {
 
-constexpr uint32_t kLapicAddress = 0xfee00000, kIoApicAddress = 0xfec00000;
 constexpr uint8_t kSpecification14 = 4;
 constexpr uint8_t kLapicVersion = 0x14, kIoApicVersion = 0x20;
 constexpr uint8_t kIsaBus = 0;
@@ -69,7 +70,7 @@ struct IoApic {
   uint8_t id;
   uint8_t version = kIoApicVersion;
   uint8_t enabled = 1;
-  uint32_t address = kIoApicAddress;
+  uint32_t address = apic::kDefaultIoApicBase;
 };
 static_assert(sizeof(IoApic) == 8);
 
@@ -87,18 +88,6 @@ struct Interrupt {
 };
 static_assert(sizeof(Interrupt) == 8);
 
-template <typename T>
-void Append(std::vector<uint8_t>& to, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
-// The byte that brings the sum of them all to 0.
-uint8_t Checksum(const uint8_t* bytes, size_t size) {
-  return static_cast<uint8_t>(0 - std::accumulate(bytes, bytes + size, 0u));
-}
-
 }  // namespace
 
 uint8_t IoApicIdFor(int cpus) { return static_cast<uint8_t>(std::min(cpus, 255)); }
@@ -107,7 +96,7 @@ std::vector<uint8_t> BuildMpTables(uint32_t address, int cpus) {
   uint32_t signature = 0, features = 0, unused = 0;
   __get_cpuid(1, &signature, &unused, &unused, &features);
 
-  std::vector<uint8_t> entries;
+  TableBytes entries;
   uint16_t count = 0;
   const auto add = [&](const auto& entry) {
     Append(entries, entry);
@@ -143,7 +132,7 @@ std::vector<uint8_t> BuildMpTables(uint32_t address, int cpus) {
                           .specification = kSpecification14,
                           .checksum = 0,
                           .features = {}};
-  pointer.checksum = Checksum(reinterpret_cast<const uint8_t*>(&pointer), sizeof(pointer));
+  pointer.checksum = Checksum(BytesOf(pointer));
   const Header header{.signature = {'P', 'C', 'M', 'P'},
                       .length = static_cast<uint16_t>(sizeof(Header) + entries.size()),
                       .specification = kSpecification14,
@@ -153,16 +142,16 @@ std::vector<uint8_t> BuildMpTables(uint32_t address, int cpus) {
                       .oem_table = 0,
                       .oem_table_bytes = 0,
                       .entries = count,
-                      .lapic_address = kLapicAddress,
+                      .lapic_address = apic::kDefaultApicBase,
                       .extended_length = 0,
                       .extended_checksum = 0,
                       .reserved = 0};
-  std::vector<uint8_t> tables;
+  TableBytes tables;
   Append(tables, pointer);
   Append(tables, header);
   tables.insert(tables.end(), entries.begin(), entries.end());
-  uint8_t* const table = tables.data() + sizeof(pointer);
-  table[offsetof(Header, checksum)] = Checksum(table, header.length);
+  const std::span<uint8_t> table = std::span(tables).subspan(sizeof(pointer));
+  table[offsetof(Header, checksum)] = Checksum(table);
   return tables;
 }
 

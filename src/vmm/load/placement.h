@@ -11,6 +11,9 @@ namespace muster::vmm {
 // Which parts of the RAM below the hole are taken while an image is laid out.
 class Placement {
  public:
+  // What a kernel is told of lies from here on, where its image does not.
+  static constexpr uint64_t kStructures = 0x10000;
+
   explicit Placement(uint64_t ram_end) : ram_end_(ram_end) {}
 
   void Take(uint64_t base, uint64_t size);

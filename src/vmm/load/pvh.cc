@@ -7,7 +7,6 @@
 namespace muster::vmm {
 namespace {
 
-constexpr uint64_t kStructures = 0x10000;
 constexpr uint32_t kMagic = 0x336ec578;  // "xEn3", its top bit set
 
 struct StartInfo {
@@ -37,7 +36,7 @@ absl::StatusOr<vcpu::StartState> StartPvh(const LoadRequest& request, uint64_t e
   info.rsdp = BiosArea::kAcpiTables;
 
   const uint64_t text_size = request.arguments.size() + 1;
-  auto text = placement.Find(kStructures, text_size, "the command line");
+  auto text = placement.Find(Placement::kStructures, text_size, "the command line");
   if (!text.ok()) return text.status();
   absl::Status status =
       memory.Write(*text, {reinterpret_cast<const uint8_t*>(request.arguments.c_str()), text_size});
@@ -60,9 +59,9 @@ absl::StatusOr<vcpu::StartState> StartPvh(const LoadRequest& request, uint64_t e
     map.push_back({range.base, range.end - range.base, range.type, 0});
   }
   info.memory_map_entries = static_cast<uint32_t>(map.size());
-  auto base =
-      placement.Find(kStructures, sizeof(info) + sizeof(module) + map.size() * sizeof(MapEntry),
-                     "the PVH start information");
+  auto base = placement.Find(Placement::kStructures,
+                             sizeof(info) + sizeof(module) + map.size() * sizeof(MapEntry),
+                             "the PVH start information");
   if (!base.ok()) return base.status();
   info.module_list = *base + sizeof(info);
   info.memory_map = info.module_list + sizeof(module);

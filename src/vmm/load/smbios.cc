@@ -1,14 +1,12 @@
 #include <cstddef>
 #include <initializer_list>
-#include <numeric>
 #include <string_view>
 
 #include <muster/vmm/load/smbios.h>
+#include <muster/vmm/load/table_bytes.h>
 
 namespace muster::vmm {
 namespace {
-
-using Bytes = std::vector<uint8_t>;
 
 #pragma pack(push, 1)
 
@@ -57,13 +55,7 @@ struct End {
 #pragma pack(pop)
 
 template <typename T>
-void Append(Bytes& to, const T& value) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
-template <typename T>
-void Add(Bytes& to, const T& structure, std::initializer_list<std::string_view> strings) {
+void Add(TableBytes& to, const T& structure, std::initializer_list<std::string_view> strings) {
   Append(to, structure);
   for (const std::string_view text : strings) {
     to.insert(to.end(), text.begin(), text.end());
@@ -76,7 +68,7 @@ void Add(Bytes& to, const T& structure, std::initializer_list<std::string_view> 
 }  // namespace
 
 std::vector<uint8_t> BuildSmbios(uint32_t address) {
-  Bytes structures;
+  TableBytes structures;
   Add(structures, Bios{}, {"Muster", "1", "01/01/2026"});
   Add(structures, System{}, {"Muster", "Muster"});
   Add(structures, End{}, {});
@@ -84,10 +76,9 @@ std::vector<uint8_t> BuildSmbios(uint32_t address) {
   EntryPoint entry;
   entry.most_bytes = static_cast<uint32_t>(structures.size());
   entry.structures = address + 32;
-  Bytes all;
+  TableBytes all;
   Append(all, entry);
-  all[offsetof(EntryPoint, checksum)] =
-      static_cast<uint8_t>(0 - std::accumulate(all.begin(), all.end(), 0u));
+  all[offsetof(EntryPoint, checksum)] = Checksum(all);
   all.resize(32);
   all.insert(all.end(), structures.begin(), structures.end());
   return all;

@@ -1,8 +1,6 @@
 #include <csignal>
 #include <cstring>
 #include <fmt/format.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/run/vcpu.h>
@@ -13,7 +11,7 @@
 namespace muster::vmm {
 namespace {
 
-constexpr size_t kThreadStackBytes = 512 * 1024;
+constexpr size_t kThreadStackBytes = size_t{512} * 1024;
 
 // The number of the vCPU that the calling thread runs, if it runs one.
 thread_local int this_thread_runs = -1;
@@ -23,17 +21,15 @@ thread_local int this_thread_runs = -1;
 Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
-      news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(config.cpus, PcDevices::kTimers),
-      pit_deadline_(timer_, config.cpus),
-      rtc_deadline_(timer_, config.cpus + 1),
+      pit_deadline_(timer_, config.cpus + PcDevices::kPitTimer),
+      rtc_deadline_(timer_, config.cpus + PcDevices::kRtcTimer),
       devices_(*this, *this, {pit_deadline_, rtc_deadline_}, *config.serial, memory_, config.cpus),
       cpus_(static_cast<size_t>(config.cpus)) {}
 
 Machine::~Machine() {
   End({.kind = Ending::Kind::kInterrupted, .detail = "the machine was destroyed"});
   Finish();
-  close(news_);
 }
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& system,
@@ -41,7 +37,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
                                                          GuestMemory memory,
                                                          const vcpu::StartState& start) {
   std::unique_ptr<Machine> machine(new Machine(config, std::move(memory)));
-  if (machine->news_ < 0) {
+  if (machine->news_.fd() < 0) {
     return absl::ResourceExhaustedError(fmt::format("eventfd: {}", OsError()));
   }
   vcpu::VmConfig vm_config;
@@ -75,7 +71,7 @@ absl::Status Machine::Start() {
   devices_.Start([this] { AllAsleep(); });
   timer_.Start([this](int number) {
     if (number < config_.cpus) return vm_->TimerExpired(number);
-    devices_.TimerExpired(number - config_.cpus);
+    devices_.TimerExpired(static_cast<PcDevices::Timer>(number - config_.cpus));
     // All may sleep for good now that it does not run any more, and nobody has looked since.
     if (!devices_.MayInterrupt()) AllAsleep();
   });
@@ -122,10 +118,7 @@ std::optional<Ending> Machine::ending() const {
   return ending_;
 }
 
-void Machine::Notify() {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(news_, &one, sizeof(one));
-}
+void Machine::Notify() { news_.Signal(); }
 
 void Machine::AllAsleep() {
   if (config_.gates != nullptr) config_.gates->AllAsleep();
@@ -135,8 +128,7 @@ void Machine::AllAsleep() {
 
 void Machine::Tend() {
   ++tended_;
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = read(news_, &count, sizeof(count));
+  news_.Clear();
   // The exchange comes first: an AllAsleep after it is news again.
   if (!all_asleep_.exchange(false, std::memory_order_acq_rel)) return;
   if (!devices_.MayInterrupt() && vm_->CanNeverRunAgain()) {
@@ -218,6 +210,7 @@ std::vector<vcpu::Inspection> Machine::Inspect(uint64_t timeout_ns) {
 
 std::vector<std::vector<vcpu::Event>> Machine::Events() const {
   std::vector<std::vector<vcpu::Event>> all;
+  all.reserve(cpus_.size());
   for (const Cpu& cpu : cpus_) all.push_back(cpu.events);
   return all;
 }

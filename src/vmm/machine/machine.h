@@ -26,6 +26,7 @@
 #include <muster/vmm/machine/timer_thread.h>
 #include <muster/vmm/machine/wake_ups.h>
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/serial/event_fd.h>
 
 namespace muster::vmm {
 
@@ -86,7 +87,7 @@ class Machine : private RunControl,
   void LetGo(int cpu);
 
   // A descriptor that is readable when there is something for Tend to do.
-  int news_fd() const { return news_; }
+  int news_fd() const { return news_.fd(); }
   // Finds out whether a CPU can ever run again, where all sleep. Each time that thread wakes.
   void Tend();
   // Every vCPU thread has stopped for good.
@@ -162,7 +163,7 @@ class Machine : private RunControl,
   const MachineConfig config_;
   GuestMemory memory_;
   alignas(GuestMemory::kPage) BootRom::Page rom_ = BootRom::Contents();
-  const int news_;  // eventfd
+  EventFd news_;
   AccessCounts unknown_addresses_;
   AccessCounts unknown_msrs_;
   TimerThread timer_;

@@ -63,7 +63,7 @@ void PcDevices::AsFirmwareLeaves() {
   pics_.AsFirmwareLeaves();  // last: it forgets what the others' lines did
 }
 
-void PcDevices::TimerExpired(int number) { number == 0 ? pit_.Expired() : rtc_.Expired(); }
+void PcDevices::TimerExpired(Timer timer) { timer == kPitTimer ? pit_.Expired() : rtc_.Expired(); }
 
 void PcDevices::Start(std::function<void()> input_ended) {
   flusher_.Start();

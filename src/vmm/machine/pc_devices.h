@@ -41,7 +41,7 @@ class PcDevices {
     DeviceTimer& pit;
     DeviceTimer& rtc;
   };
-  static constexpr int kTimers = 2;
+  enum Timer : int { kPitTimer, kRtcTimer, kTimers };
 
   // `pins`: of the I/O APIC. `serial` is in use until Stop.
   PcDevices(RunControl& control, IrqSink& pins, const Timers& timers, SerialPeer& serial,
@@ -54,8 +54,8 @@ class PcDevices {
   // As firmware leaves what it sets up, for an image that is started again.
   void AsFirmwareLeaves();
 
-  // The deadline of the timer with that number among Timers has passed.
-  void TimerExpired(int number);
+  // The deadline of that timer has passed.
+  void TimerExpired(Timer timer);
 
   // Between Start and Stop input is read and unfinished lines come out by themselves. Stop puts out
   // the rest. `input_ended` is called when no more can come.

@@ -2,7 +2,6 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
-#include <pthread.h>
 #include <unistd.h>
 #include <utility>
 
@@ -11,6 +10,9 @@
 namespace muster::vmm {
 namespace {
 
+// After which a client that there was no descriptor for is tried again: nothing tells that there is
+// one, and all the while the client is announced.
+constexpr int kTakeAgainMs = 100;
 constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
 
 }  // namespace
@@ -23,17 +25,11 @@ ClientPeer::~ClientPeer() {
 
 void ClientPeer::Start(Callbacks callbacks) {
   callbacks_ = std::move(callbacks);
-  thread_ = std::thread([this] { Main(); });
-}
-
-void ClientPeer::StopInput() {
-  stop_.Store(true, std::memory_order_seq_cst);
-  wake_.Signal();
-  if (thread_.joinable()) thread_.join();
+  thread_.Start([this] { Main(); });
 }
 
 void ClientPeer::Room() {
-  if (pending_.wanted()) wake_.Signal();
+  if (pending_.wanted()) thread_.Wake();
 }
 
 void ClientPeer::Write(std::span<const uint8_t> bytes) {
@@ -98,25 +94,24 @@ bool ClientPeer::Read(int client, short events, bool& reading) {
 }
 
 void ClientPeer::Main() {
-  pthread_setname_np(pthread_self(), "input");
   int client = -1;
-  bool reading = false;
+  bool reading = false, not_now = false;
   for (;;) {
     pending_.Deliver(callbacks_.receive);
     reading = reading && client >= 0;
     const bool read = reading && pending_.room() > 0;
-    pollfd waits[] = {{wake_.fd(), POLLIN, 0}, {client, static_cast<short>(read ? POLLIN : 0), 0}};
-    if (client < 0) waits[1] = {source_->fd(), POLLIN, 0};
-    poll(waits, 2, -1);
-    wake_ups_.FetchAdd(1, std::memory_order_relaxed);
-    if (stop_.Load(std::memory_order_seq_cst)) return;
-    if (waits[0].revents != 0) wake_.Clear();
-    const short events = waits[1].revents;
+    pollfd wait{client, static_cast<short>(read ? POLLIN : 0), 0};
+    if (client < 0 && !not_now) wait = {source_->fd(), POLLIN, 0};
+    if (!thread_.Sleep(wait, std::exchange(not_now, false) ? kTakeAgainMs : -1)) return;
+    const short events = wait.revents;
     if (events == 0) continue;
     if (client < 0) {
-      client = source_->Take();
-      reading = client >= 0;
-      if (client >= 0) Arrive(client);
+      const int taken = source_->Take();
+      not_now = taken == ClientSource::kNotNow;
+      if (taken < 0) continue;
+      client = taken;
+      reading = true;
+      Arrive(client);
     } else if (read ? !Read(client, events, reading) : (events & kGone) != 0) {
       Leave(std::exchange(client, -1));
     }

@@ -3,11 +3,11 @@
 #include <absl/base/thread_annotations.h>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/serial/client_source.h>
 #include <muster/vmm/serial/event_fd.h>
+#include <muster/vmm/serial/input_thread.h>
 #include <muster/vmm/serial/pending_input.h>
 #include <muster/vmm/serial/serial_peer.h>
 
@@ -17,19 +17,19 @@ namespace muster::vmm {
 // next, the last kMostKept bytes of it; a client that is there and slow makes the guest wait.
 class ClientPeer : public SerialPeer {
  public:
-  static constexpr size_t kMostKept = 64 * 1024;
+  static constexpr size_t kMostKept = size_t{64} * 1024;
 
   explicit ClientPeer(std::unique_ptr<ClientSource> source) : source_(std::move(source)) {}
   ~ClientPeer() override;
 
   void Start(Callbacks callbacks) override;
-  void StopInput() override;
+  void StopInput() override { thread_.Stop(); }
   void Write(std::span<const uint8_t> bytes) override;
   void Finish() override;
   void Room() override;
   bool MayBringInput() const override { return true; }  // a client may yet come
   void Hurry() override { hurry_.Signal(); }
-  uint64_t wake_ups() const override { return wake_ups_.Load(std::memory_order_relaxed); }
+  uint64_t wake_ups() const override { return thread_.wake_ups(); }
 
  private:
   void Main();
@@ -43,10 +43,8 @@ class ClientPeer : public SerialPeer {
   const std::unique_ptr<ClientSource> source_;
   Callbacks callbacks_;
   PendingInput pending_;
-  EventFd wake_, hurry_;
-  std::thread thread_;
-  sync::Atomic<bool> stop_{false};
-  sync::Atomic<uint64_t> wake_ups_{0};  // relaxed: a statistic
+  EventFd hurry_;
+  InputThread thread_;
   // Held by whoever writes to the client, and waits for it. The thread takes it when the client
   // comes or has gone: then nobody waits.
   sync::Mutex mutex_;

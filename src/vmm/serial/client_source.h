@@ -9,7 +9,9 @@ class ClientSource {
 
   // Readable when a client may have come.
   virtual int fd() const = 0;
-  // The client that has come, as a descriptor that never blocks, or -1 where there is none.
+  // The client that has come, as a descriptor that never blocks; kNobody where there is none, or
+  // kNotNow where the host has no descriptor or memory left for one, who stays and is announced.
+  static constexpr int kNobody = -1, kNotNow = -2;
   virtual int Take() = 0;
   // The client that Take gave has gone.
   virtual void Gone(int client) = 0;

@@ -1,6 +1,5 @@
 #include <array>
 #include <poll.h>
-#include <pthread.h>
 #include <utility>
 
 #include <muster/vmm/serial/console_peer.h>
@@ -15,25 +14,11 @@ ConsolePeer::ConsolePeer(int input_fd, int output_fd, Hooks hooks)
 
 void ConsolePeer::Start(Callbacks callbacks) {
   callbacks_ = std::move(callbacks);
-  thread_ = std::thread([this] { Main(); });
-}
-
-void ConsolePeer::StopInput() {
-  stop_.Store(true, std::memory_order_seq_cst);
-  wake_.Signal();
-  if (thread_.joinable()) thread_.join();
+  thread_.Start([this] { Main(); });
 }
 
 void ConsolePeer::Room() {
-  if (pending_.wanted()) wake_.Signal();
-}
-
-bool ConsolePeer::Sleep(int fd, int timeout_ms) {
-  pollfd waits[] = {{fd, POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
-  poll(waits, 2, timeout_ms);
-  wake_ups_.FetchAdd(1, std::memory_order_relaxed);
-  if (waits[1].revents != 0) wake_.Clear();  // before what it is about is looked at
-  return !stop_.Load(std::memory_order_seq_cst);
+  if (pending_.wanted()) thread_.Wake();
 }
 
 void ConsolePeer::Press(std::span<const uint8_t> keys) {
@@ -46,7 +31,6 @@ void ConsolePeer::Press(std::span<const uint8_t> keys) {
 }
 
 void ConsolePeer::Main() {
-  pthread_setname_np(pthread_self(), "input");
   BlockBackgroundStop();
   std::array<uint8_t, 256> keys;
   int fd = input_fd_;
@@ -54,9 +38,10 @@ void ConsolePeer::Main() {
   for (;;) {
     pending_.Deliver(callbacks_.receive);
     if (fd < 0 && pending_.empty()) break;
-    if (!Sleep(timeout_ms < 0 ? fd : -1, timeout_ms)) return;
+    pollfd input{timeout_ms < 0 ? fd : -1, POLLIN, 0};
+    if (!thread_.Sleep(input, timeout_ms)) return;
     timeout_ms = -1;
-    pollfd input{fd, POLLIN, 0};
+    input.fd = fd;
     if (fd < 0 || poll(&input, 1, 0) == 0) continue;
     const InputRead got = ReadInput(fd, keys);
     switch (got.kind) {

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/serial/console_keys.h>
-#include <muster/vmm/serial/event_fd.h>
+#include <muster/vmm/serial/input_thread.h>
 #include <muster/vmm/serial/output_fd.h>
 #include <muster/vmm/serial/pending_input.h>
 #include <muster/vmm/serial/serial_peer.h>
@@ -28,21 +27,18 @@ class ConsolePeer : public SerialPeer {
   ~ConsolePeer() override { StopInput(); }
 
   void Start(Callbacks callbacks) override;
-  void StopInput() override;
+  void StopInput() override { thread_.Stop(); }
   void Write(std::span<const uint8_t> bytes) override { output_.Write(bytes); }
   void Room() override;
   bool MayBringInput() const override {
     return open_.Load(std::memory_order_acquire);  // acquire: what came before has been received
   }
   void Hurry() override { output_.Hurry(); }
-  uint64_t wake_ups() const override { return wake_ups_.Load(std::memory_order_relaxed); }
+  uint64_t wake_ups() const override { return thread_.wake_ups(); }
 
  private:
   void Main();
   void Press(std::span<const uint8_t> keys);
-  // Sleeps until there is something to read or to do; false when it is time to stop. `timeout_ms`
-  // -1: for as long as it takes.
-  bool Sleep(int fd, int timeout_ms);
 
   const int input_fd_;
   const Hooks hooks_;
@@ -50,11 +46,8 @@ class ConsolePeer : public SerialPeer {
   Callbacks callbacks_;
   ConsoleKeys keys_;
   PendingInput pending_;
-  EventFd wake_;
-  std::thread thread_;
-  sync::Atomic<bool> stop_{false};
+  InputThread thread_;
   sync::Atomic<bool> open_{true};
-  sync::Atomic<uint64_t> wake_ups_{0};  // relaxed: a statistic
 };
 
 }  // namespace muster::vmm

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/serial/client_source.h>
 
 namespace muster::vmm {
@@ -13,14 +14,11 @@ class Pty : public ClientSource {
  public:
   // An error names what the host refused.
   static absl::StatusOr<std::unique_ptr<Pty>> Create();
-  ~Pty() override;
-  Pty(const Pty&) = delete;
-  Pty& operator=(const Pty&) = delete;
 
   // The slave's, like /dev/pts/3.
   const std::string& name() const { return name_; }
 
-  int fd() const override { return opened_; }
+  int fd() const override { return opened_.get(); }
   int Take() override;
   void Gone(int) override {}
   void Drain(int client, int hurry_fd) override;
@@ -28,9 +26,10 @@ class Pty : public ClientSource {
  private:
   Pty() = default;
   absl::Status Open();
+  vcpu::Fd Slave() const;  // another descriptor of it
 
-  int master_ = -1;
-  int opened_ = -1;  // inotify, for opens of the slave: the master does not tell of them
+  vcpu::Fd master_;
+  vcpu::Fd opened_;  // inotify, for opens of the slave: the master does not tell of them
   std::string name_;
 };
 

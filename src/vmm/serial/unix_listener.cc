@@ -22,7 +22,9 @@ absl::Status Refused(const std::string& path, const std::string& why) {
 
 absl::Status Refused(const std::string& path) { return Refused(path, OsError()); }
 
-int Socket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+vcpu::Fd Socket() {
+  return vcpu::Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 // Held while a name is looked at and taken: of two that find the same socket left over, one would
 // remove the other's.
@@ -32,17 +34,12 @@ class DirectoryLock {
     const size_t slash = path.rfind('/');
     const std::string directory =
         slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
-    fd_ = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd_ >= 0) flock(fd_, LOCK_EX);  // where there is none to be had it goes without
+    fd_ = vcpu::Fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd_.valid()) flock(fd_.get(), LOCK_EX);  // where there is none to be had it goes without
   }
-  ~DirectoryLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
 
  private:
-  int fd_;
+  vcpu::Fd fd_;
 };
 
 // Removes what bears the name already, if it is a socket that nobody listens on.
@@ -50,9 +47,7 @@ absl::Status RemoveLeftOver(const std::string& path, const sockaddr* address, so
   struct stat status;
   if (lstat(path.c_str(), &status) != 0) return errno == ENOENT ? absl::OkStatus() : Refused(path);
   if (!S_ISSOCK(status.st_mode)) return Refused(path, "is there already, and is no socket");
-  const int probe = Socket();
-  const int error = connect(probe, address, size) == 0 ? 0 : errno;
-  close(probe);
+  const int error = connect(Socket().get(), address, size) == 0 ? 0 : errno;
   if (error == 0 || error == EAGAIN) return Refused(path, "another process listens there");
   if (error != ECONNREFUSED) return Refused(path, OsError(error));
   return unlink(path.c_str()) == 0 ? absl::OkStatus() : Refused(path);
@@ -74,20 +69,15 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(const std::st
   if (absl::Status status = RemoveLeftOver(path, generic, sizeof(address)); !status.ok()) {
     return status;
   }
-  const int fd = Socket();
-  if (fd < 0) return Refused(path);
-  if (bind(fd, generic, sizeof(address)) != 0) {
-    const absl::Status status = Refused(path);
-    close(fd);
-    return status;
-  }
-  std::unique_ptr<UnixListener> listener(new UnixListener(path, fd));
+  vcpu::Fd socket = Socket();
+  if (!socket.valid() || bind(socket.get(), generic, sizeof(address)) != 0) return Refused(path);
+  std::unique_ptr<UnixListener> listener(new UnixListener(path, std::move(socket)));
   struct stat status;
   if (lstat(path.c_str(), &status) == 0) {
     listener->device_ = status.st_dev;
     listener->inode_ = status.st_ino;
   }
-  if (listen(fd, kBacklog) != 0) return Refused(path);
+  if (listen(listener->fd(), kBacklog) != 0) return Refused(path);
   return listener;
 }
 
@@ -96,10 +86,13 @@ UnixListener::~UnixListener() {
   if (lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
     unlink(path_.c_str());
   }
-  close(fd_);
 }
 
-int UnixListener::Take() { return accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+int UnixListener::Take() {
+  const int client = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (client >= 0) return client;
+  return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? kNobody : kNotNow;
+}
 
 void UnixListener::Gone(int client) { close(client); }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <sys/types.h>
 
+#include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/serial/client_source.h>
 
 namespace muster::vmm {
@@ -23,16 +24,16 @@ class UnixListener : public ClientSource {
   UnixListener(const UnixListener&) = delete;
   UnixListener& operator=(const UnixListener&) = delete;
 
-  int fd() const override { return fd_; }
+  int fd() const override { return fd_.get(); }
   int Take() override;
   void Gone(int client) override;
   void Drain(int, int) override {}  // what was sent stays readable
 
  private:
-  UnixListener(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  UnixListener(std::string path, vcpu::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
   const std::string path_;
-  const int fd_;
+  const vcpu::Fd fd_;
   dev_t device_ = 0;  // which file it is: another's of the same name is not ours to remove
   ino_t inode_ = 0;
 };

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <muster/vmm/machine/machine.h>
 #include <muster/vmm/stress/director.h>
@@ -28,17 +26,9 @@ const vcpu::Inspection* Find(const std::vector<vcpu::Inspection>& all, int cpu) 
 }  // namespace
 
 Director::Director(const Variant& variant, int cpus)
-    : variant_(variant),
-      hint_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      cpus_(static_cast<size_t>(cpus)),
-      holds_(variant.holds.size()) {}
+    : variant_(variant), cpus_(static_cast<size_t>(cpus)), holds_(variant.holds.size()) {}
 
-Director::~Director() { close(hint_); }
-
-void Director::Hint() {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(hint_, &one, sizeof(one));
-}
+void Director::Hint() { hint_.Signal(); }
 
 bool Director::HaveCome(const std::vector<GateVisit>& all) const {
   for (const GateVisit& visit : all) {
@@ -120,8 +110,7 @@ bool Director::AllSaid(const std::vector<uint64_t>& said, uint64_t times) const 
 }
 
 void Director::Look() {
-  uint64_t count = 0;
-  if (read(hint_, &count, sizeof(count)) != sizeof(count) || machine_->ending()) return;
+  if (!hint_.Clear() || machine_->ending()) return;
   std::vector<uint64_t> said;
   uint64_t moves;
   {

@@ -9,6 +9,7 @@
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/device/gate_port.h>
+#include <muster/vmm/serial/event_fd.h>
 #include <muster/vmm/stress/script.h>
 
 namespace muster::vmm {
@@ -51,7 +52,6 @@ class Director : public GateKeeper {
  public:
   // `variant` outlives this.
   Director(const Variant& variant, int cpus);
-  ~Director() override;
   Director(const Director&) = delete;
   Director& operator=(const Director&) = delete;
 
@@ -61,7 +61,7 @@ class Director : public GateKeeper {
   // Readable when it may be that nobody can move; then Look finds out, lets a vCPU go that is held,
   // or where none is ends the run: a deadlock. By one thread, which runs no vCPU; takes as long as
   // the vCPUs need to be looked at twice.
-  int hint_fd() const { return hint_; }
+  int hint_fd() const { return hint_.fd(); }
   void Look();
 
   // ---- after the run ----
@@ -97,7 +97,7 @@ class Director : public GateKeeper {
   bool BreakHold() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Variant& variant_;
-  const int hint_;  // eventfd
+  EventFd hint_;
   Machine* machine_ = nullptr;
 
   mutable sync::Mutex mutex_;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/load/bios_area.h>
 #include <muster/vmm/load/load_image.h>
 #include <muster/vmm/report/os_error.h>
@@ -25,22 +26,17 @@ constexpr size_t kLongestOutput = 4096;
 class OutputFile {
  public:
   OutputFile() : fd_(memfd_create("guest output", MFD_CLOEXEC)) {}
-  ~OutputFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
 
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
   std::string Text() const {
     std::string text(kLongestOutput, '\0');
-    const ssize_t got = pread(fd_, text.data(), text.size(), 0);
+    const ssize_t got = pread(fd(), text.data(), text.size(), 0);
     text.resize(got > 0 ? static_cast<size_t>(got) : 0);
     return text;
   }
 
  private:
-  const int fd_;
+  const vcpu::Fd fd_;
 };
 
 void SeeThrough(Machine& machine, Director& director, uint64_t timeout_ns,

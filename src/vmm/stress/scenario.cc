@@ -14,22 +14,21 @@ constexpr const char* kScriptSuffix = ".script";
 
 std::string Directory() { return GuestDirectory() + "/scenarios"; }
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  const auto bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  return std::string(bytes->begin(), bytes->end());
-}
-
 }  // namespace
 
-absl::StatusOr<Scenario> LoadScenario(const std::string& id, const std::string& image,
-                                      const std::string& script, const std::string& signature) {
+absl::StatusOr<NamedText> ReadText(const std::string& path) {
+  const auto bytes = ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
+  return NamedText{path, std::string(bytes->begin(), bytes->end())};
+}
+
+absl::StatusOr<Scenario> MakeScenario(const std::string& id, const std::string& image,
+                                      const NamedText& script,
+                                      const std::optional<NamedText>& signature) {
   Scenario scenario;
   scenario.id = id;
   scenario.image_name = image;
-  const auto text = ReadText(script);
-  if (!text.ok()) return text.status();
-  auto parsed = ParseScript(script, *text);
+  auto parsed = ParseScript(script.name, script.text);
   if (!parsed.ok()) return parsed.status();
   scenario.script = *std::move(parsed);
 
@@ -39,10 +38,8 @@ absl::StatusOr<Scenario> LoadScenario(const std::string& id, const std::string& 
   scenario.symbols = ReadSymbols(scenario.bytes());
   scenario.variables = Variables::Read(scenario.bytes());
 
-  if (signature.empty()) return scenario;
-  const auto lines = ReadText(signature);
-  if (!lines.ok()) return lines.status();
-  auto predicate = Signature::Parse(signature, *lines);
+  if (!signature) return scenario;
+  auto predicate = Signature::Parse(signature->name, signature->text);
   if (!predicate.ok()) return predicate.status();
   if (absl::Status status = predicate->CheckAgainst(scenario.variables); !status.ok()) {
     return absl::InvalidArgumentError(
@@ -72,7 +69,11 @@ absl::StatusOr<Scenario> LoadInstalledScenario(const std::string& id) {
             : fmt::format("there is no scenario '{}'; there are: {}", id, fmt::join(ids, ", ")));
   }
   const std::string base = Directory() + "/" + id;
-  return LoadScenario(id, base, base + kScriptSuffix, base + ".signature");
+  const auto script = ReadText(base + kScriptSuffix);
+  if (!script.ok()) return script.status();
+  const auto signature = ReadText(base + ".signature");
+  if (!signature.ok()) return signature.status();
+  return MakeScenario(id, base, *script, *signature);
 }
 
 }  // namespace muster::vmm

@@ -27,9 +27,17 @@ struct Scenario {
   ImageBytes bytes() const { return ImageBytes(image_name, image); }
 };
 
-// From files; `signature` may be "". An error names the file, and the line where it has one.
-absl::StatusOr<Scenario> LoadScenario(const std::string& id, const std::string& image,
-                                      const std::string& script, const std::string& signature);
+// A file that has been read.
+struct NamedText {
+  std::string name;
+  std::string text;
+};
+absl::StatusOr<NamedText> ReadText(const std::string& path);
+
+// An error names the file, and the line where it has one.
+absl::StatusOr<Scenario> MakeScenario(const std::string& id, const std::string& image,
+                                      const NamedText& script,
+                                      const std::optional<NamedText>& signature);
 
 // The ids of the scenarios that come with this program, sorted: each is the files ID, ID.script and
 // ID.signature in the folder `scenarios` among the guests.

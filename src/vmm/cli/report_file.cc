@@ -1,0 +1,46 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <muster/vmm/cli/put_out.h>
+#include <muster/vmm/cli/report_file.h>
+#include <muster/vmm/report/os_error.h>
+
+namespace muster::vmm {
+namespace {
+
+constexpr const char* kStdout = "-";
+
+}  // namespace
+
+absl::Status ReportFile::Error() const {
+  return absl::UnavailableError(fmt::format("{} {}: {}", option_, name_, OsError()));
+}
+
+absl::Status ReportFile::Open(const std::string& name) {
+  name_ = name;
+  if (name_.empty()) return absl::OkStatus();
+  if (name_ == kStdout) {
+    file_.reset(fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), "w"));
+  } else {
+    file_.reset(std::fopen(name_.c_str(), "we"));
+  }
+  return file_ ? absl::OkStatus() : Error();
+}
+
+// Has a regular file be empty.
+bool ReportFile::Empty() {
+  struct stat status;
+  if (fstat(fd(), &status) != 0) return false;
+  if (!S_ISREG(status.st_mode)) return true;
+  std::rewind(file_.get());
+  return ftruncate(fd(), 0) == 0;
+}
+
+absl::Status ReportFile::Put(const std::string& text) {
+  const bool put = (name_ == kStdout || Empty()) && Write(file_.get(), text);
+  return put ? absl::OkStatus() : Error();
+}
+
+}  // namespace muster::vmm
