@@ -168,6 +168,7 @@ static void OfALivingVm(void) {
 static void OfADestroyedVm(void) {
   muster_vm* gone = Make(1, 0);
   DONE(muster_vm_destroy(gone, &error));
+  muster_vm* another = NULL;
   for (int round = 0; round < 2; ++round) {
     muster_exit exit;
     int32_t answer;
@@ -183,8 +184,9 @@ static void OfADestroyedVm(void) {
             "muster_vm_can_never_run_again", "destroyed");
     REFUSED(muster_vm_resume(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_resume",
             "destroyed");
-    if (round == 0) Make(1, 0); /* in the same place; lives to the end */
+    if (round == 0) another = Make(1, 0); /* in the same place */
   }
+  DONE(muster_vm_destroy(another, &error));
   REFUSED(muster_vm_stop(NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_stop", "NULL");
 }
 
