@@ -1,6 +1,7 @@
 /* Misuse of <muster.h>: a code and a message that says what and where, never a crash. */
 #include <muster.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,11 @@ static void Arm(void* context, int32_t cpu, uint64_t deadline_ns) {
   (void)context;
   (void)cpu;
   (void)deadline_ns;
+}
+
+static int32_t Asserted(void* context) {
+  (void)context;
+  return 0;
 }
 
 static uint8_t* ram;
@@ -106,8 +112,42 @@ static void Arguments(void) {
   longer.of_a_later_version = 0;
   REFUSED(muster_vm_create(&longer.config, &vm, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_create", "now_ns");
+  muster_config_init(&config);
+  config.clock.now_ns = NowNs;
+  config.clock.arm = Arm;
+  config.extint.asserted = Asserted;
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config.extint",
+          "acknowledge");
   if (muster_vm_create(NULL, NULL, NULL) != MUSTER_INVALID_ARGUMENT) ++failures;
   muster_config_init(NULL);
+}
+
+/* A program that was built when the structure was shorter, and nothing past that is written. */
+static void OfAnEarlierVersion(void) {
+  const uint32_t kFirst = offsetof(muster_config, extint);
+  struct {
+    muster_config config;
+    uint8_t behind[64];
+  } given;
+  for (int by_size = 0; by_size < 2; ++by_size) {
+    memset(&given, 0xa5, sizeof(given));
+    if (by_size) {
+      muster_config_init_sized(&given.config, kFirst);
+    } else {
+      (muster_config_init)(&given.config);
+    }
+    if (given.config.size != kFirst) ++failures;
+    for (const uint8_t* byte = (uint8_t*)&given + kFirst; byte < (uint8_t*)(&given + 1); ++byte) {
+      if (*byte != 0xa5) ++failures;
+    }
+    given.config.clock.now_ns = NowNs;
+    given.config.clock.arm = Arm;
+    muster_vm* vm = NULL;
+    DONE(muster_vm_create(&given.config, &vm, &error));
+    REFUSED(muster_vm_extint_raised(vm, &error), MUSTER_FAILED_PRECONDITION,
+            "muster_vm_extint_raised", "muster_config.extint");
+    DONE(muster_vm_destroy(vm, &error));
+  }
 }
 
 static void OfALivingVm(void) {
@@ -225,6 +265,7 @@ int main(void) {
   }
   Arguments();
   OfALivingVm();
+  OfAnEarlierVersion();
   OfADestroyedVm();
   DestroyedWhileItRuns();
   return failures == 0 ? 0 : 1;
