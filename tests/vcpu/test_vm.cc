@@ -137,7 +137,7 @@ TestVm::TestVm(int cpus, VmConfig config) {
   vm_ = *std::move(vm);
   clock_.Attach(vm_.get());
   REQUIRE(vm_->memory().Add(0, {ram_, kRamSize}).ok());
-  last_exits_.resize(static_cast<size_t>(cpus), StoppedExit{});
+  last_exits_.resize(static_cast<size_t>(vm_->cpus()), StoppedExit{});
 }
 
 TestVm::~TestVm() {
@@ -164,7 +164,9 @@ void TestVm::Start() { StartAt({.mode = StartState::Mode::kReal, .rip = kBspCode
 
 void TestVm::StartAt(const StartState& start) {
   vm_->SetStart(start);
-  for (int cpu = 0; cpu < vm_->cpus(); ++cpu) threads_.emplace_back([this, cpu] { Drive(cpu); });
+  for (int cpu = 0; cpu < vm_->cpus(); ++cpu) {
+    if (vm_->HasVcpu(cpu)) threads_.emplace_back([this, cpu] { Drive(cpu); });
+  }
 }
 
 void TestVm::Drive(int cpu) {

@@ -88,7 +88,8 @@ class TestVm {
   // Real-mode interrupt `vector` runs the code at `gpa`, a multiple of 16.
   void SetIvt(uint8_t vector, uint64_t gpa);
 
-  // Starts the bootstrap processor at kBspCode in real mode, and a thread for each vCPU.
+  // Starts the bootstrap processor at kBspCode in real mode, and a thread for each vCPU that is
+  // there.
   void Start();
   void StartAt(const StartState& start);
 

@@ -146,16 +146,20 @@ uint32_t muster_version(void) {
   return MUSTER_VERSION_MAJOR << 16 | MUSTER_VERSION_MINOR << 8 | MUSTER_VERSION_PATCH;
 }
 
-void muster_config_init(muster_config* config) {
-  if (config == nullptr) return;
-  *config = {};
-  config->size = sizeof(*config);
-  config->cpus = 1;
-  config->kvm_fd = -1;
-  config->vm_fd = -1;
-  config->kick_signal = SIGUSR1;
-  config->ioapic_pins = 24;
+void muster_config_init_sized(muster_config* config, uint32_t size) {
+  if (config == nullptr || size < kConfig01) return;
+  muster_config made{};
+  made.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(made)));
+  made.cpus = 1;
+  made.kvm_fd = -1;
+  made.vm_fd = -1;
+  made.kick_signal = SIGUSR1;
+  made.ioapic_pins = 24;
+  std::memcpy(config, &made, made.size);
 }
+
+// Of programs that were built before the structure grew, and of other languages.
+void(muster_config_init)(muster_config* config) { muster_config_init_sized(config, kConfig01); }
 
 void muster_start_init(muster_start* start) {
   if (start == nullptr) return;
@@ -242,6 +246,10 @@ int32_t muster_vm_remove_vcpu(muster_vm* vm, int32_t cpu, muster_error* error) {
 
 int32_t muster_vm_set_line(muster_vm* vm, uint32_t pin, int32_t asserted, muster_error* error) {
   return WithVm(__func__, vm, error, [&](CVm& of) { return of.vm().SetLine(pin, asserted != 0); });
+}
+
+int32_t muster_vm_extint_raised(muster_vm* vm, muster_error* error) {
+  return WithVm(__func__, vm, error, [](CVm& of) { return of.ExtIntRaised(); });
 }
 
 int32_t muster_vm_send_msi(muster_vm* vm, uint64_t address, uint32_t data, muster_error* error) {

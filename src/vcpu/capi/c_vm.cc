@@ -10,6 +10,10 @@ absl::StatusOr<std::unique_ptr<CVm>> CVm::Create(const muster_config& config) {
   if (config.clock.now_ns == nullptr || config.clock.arm == nullptr) {
     return absl::InvalidArgumentError("muster_config.clock: now_ns and arm are needed");
   }
+  if ((config.extint.asserted == nullptr) != (config.extint.acknowledge == nullptr)) {
+    return absl::InvalidArgumentError(
+        "muster_config.extint: asserted and acknowledge are needed, or neither");
+  }
   absl::StatusOr<System> system = config.kvm_fd < 0 ? System::Open() : System::Adopt(config.kvm_fd);
   if (!system.ok()) return system.status();
   std::unique_ptr<CVm> made(new CVm(config));
@@ -23,6 +27,7 @@ absl::StatusOr<std::unique_ptr<CVm>> CVm::Create(const muster_config& config) {
   to.x2apic = config.x2apic != 0;
   to.tsc_deadline = config.tsc_deadline != 0;
   to.ioapic = {.id = config.ioapic_id, .pins = config.ioapic_pins};
+  if (config.extint.asserted != nullptr) to.extint = made.get();
   if (config.log != nullptr) to.logger = made.get();
   absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(*made->system_, to, *made);
   if (!vm.ok()) return vm.status();
@@ -35,6 +40,14 @@ absl::StatusOr<Vcpu*> CVm::Find(int32_t cpu) {
   if (cpu >= 0 && cpu < vm_->cpus()) return &vm_->vcpu(cpu);
   return absl::InvalidArgumentError(
       fmt::format("vCPU {}: this VM has room for 0 to {}", cpu, vm_->cpus() - 1));
+}
+
+absl::Status CVm::ExtIntRaised() {
+  if (config_.extint.asserted == nullptr) {
+    return absl::FailedPreconditionError("this VM was made without muster_config.extint");
+  }
+  vm_->ExtIntRaised();
+  return absl::OkStatus();
 }
 
 absl::Status CVm::Pause(uint64_t timeout_ns) {
@@ -122,6 +135,18 @@ void CVm::Log(Severity severity, std::string_view line) noexcept {
 
 void CVm::AllAsleep() noexcept {
   Swallowing([&] { config_.all_asleep(config_.asleep_context); });
+}
+
+bool CVm::Asserted() const noexcept {
+  bool asserted = false;
+  Swallowing([&] { asserted = config_.extint.asserted(config_.extint.context) != 0; });
+  return asserted;
+}
+
+uint8_t CVm::Acknowledge(int cpu) noexcept {
+  uint8_t vector = 0xff;  // what nobody drives
+  Swallowing([&] { vector = config_.extint.acknowledge(config_.extint.context, cpu); });
+  return vector;
 }
 
 muster_port ToC(const PortExit& exit) {

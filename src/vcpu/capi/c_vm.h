@@ -8,6 +8,7 @@
 #include <muster/vcpu/kvm/system.h>
 #include <muster/vcpu/run/clock.h>
 #include <muster/vcpu/run/devices.h>
+#include <muster/vcpu/run/extint.h>
 #include <muster/vcpu/run/logger.h>
 #include <muster/vcpu/run/pause.h>
 #include <muster/vcpu/run/vm.h>
@@ -15,7 +16,7 @@
 namespace muster::vcpu::capi {
 
 // A VM behind a handle: the C callbacks as what a Vm takes.
-class CVm final : public Clock, public Logger, public Vm::IdleObserver {
+class CVm final : public Clock, public Logger, public Vm::IdleObserver, public ExtIntSource {
  public:
   static absl::StatusOr<std::unique_ptr<CVm>> Create(const muster_config& config);
 
@@ -26,6 +27,9 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver {
   absl::Status Pause(uint64_t timeout_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // FailedPrecondition where muster_config.extint is not set.
+  absl::Status ExtIntRaised();
+
   // Of the callbacks only Devices may throw; what these throw ends here.
   uint64_t NowNs() noexcept override;
   void Arm(int cpu, uint64_t deadline_ns) noexcept override;
@@ -33,6 +37,8 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver {
   void Continue() noexcept override;
   void Log(Severity severity, std::string_view line) noexcept override;
   void AllAsleep() noexcept override;
+  bool Asserted() const noexcept override;
+  uint8_t Acknowledge(int cpu) noexcept override;
 
   muster_vm* handle = nullptr;  // this one's
 

@@ -4,9 +4,9 @@
  * Every function returns a muster_code: MUSTER_OK, or what failed, and then `*error`, unless it is
  * NULL, says it in words. Nothing prints, exits, aborts or installs a signal handler, and no
  * exception comes out; where a callback of muster_devices throws one, the run fails, and the
- * others' end where they were called (the time is 0 then). Structures with a `size` may grow at
- * their end; initialize them by their muster_..._init. Numbers of vCPUs are their APIC ids; vCPU 0
- * is the bootstrap processor. Times are in ns, by the caller's clock.
+ * others' end where they were called (the time is 0 then, the wire low, the vector 255). Structures
+ * with a `size` may grow at their end; initialize them by their muster_..._init. Numbers of vCPUs
+ * are their APIC ids; vCPU 0 is the bootstrap processor. Times are in ns, by the caller's clock.
  *
  * Any thread may call any function at any time, except where it says otherwise; docs/embedding.md
  * has the table of what may be called from which callback.
@@ -74,6 +74,18 @@ typedef struct muster_clock {
   void (*proceed)(void* context);
 } muster_clock;
 
+/** The machine's 8259s, or whatever else answers interrupt acknowledge cycles:
+ * muster::vcpu::ExtIntSource. Both NULL: there are none, and ExtINT messages are discarded. */
+typedef struct muster_extint {
+  void* context; /**< first argument of each */
+  /** INTR's level, 0 or 1. Any thread, at any time: it answers at once, and takes no lock that is
+   * held around a call of the library. */
+  int32_t (*asserted)(void* context);
+  /** vCPU `cpu` takes the interrupt, whose vector this gives: that of a spurious one where the
+   * request has gone. On the vCPU's thread, inside its run. */
+  uint8_t (*acknowledge)(void* context, int32_t cpu);
+} muster_extint;
+
 /** Severities of muster_config.log. */
 enum { MUSTER_LOG_INFO = 0, MUSTER_LOG_WARNING = 1 };
 
@@ -98,10 +110,15 @@ typedef struct muster_config {
   void* asleep_context; /**< first argument of `all_asleep` */
   /** Each time all vCPUs have come to be asleep with no timer armed. May be NULL. */
   void (*all_asleep)(void* context);
+  muster_extint extint; /**< outlives the VM */
 } muster_config;
 
-/** One vCPU, no clock, descriptors made here. */
+/** One vCPU, no clock, descriptors made here; in the first version's structure, without `extint`.
+ * C and C++ mean muster_config_init_sized by it. */
 MUSTER_API void muster_config_init(muster_config* config);
+/** The same in one of `size` bytes, as the caller knows it. */
+MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
+#define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 
 /** `*vm` is a VM whose vCPUs have not run. Descriptors given are duplicated and stay the caller's.
  */
@@ -256,6 +273,10 @@ MUSTER_API int32_t muster_vm_remove_vcpu(muster_vm* vm, int32_t cpu, muster_erro
  * MUSTER_INVALID_ARGUMENT where there is no such pin. */
 MUSTER_API int32_t muster_vm_set_line(muster_vm* vm, uint32_t pin, int32_t asserted,
                                       muster_error* error);
+
+/** muster_config.extint's wire has risen: to be called after each rise, so that a vCPU that it
+ * reaches looks at it. A fall needs no call. MUSTER_FAILED_PRECONDITION where none was given. */
+MUSTER_API int32_t muster_vm_extint_raised(muster_vm* vm, muster_error* error);
 
 /** A message-signalled interrupt, as a device writes it; address FEE00000 to FEEFFFFF. */
 MUSTER_API int32_t muster_vm_send_msi(muster_vm* vm, uint64_t address, uint32_t data,

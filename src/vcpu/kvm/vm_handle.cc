@@ -62,6 +62,11 @@ absl::Status SetUp(const System& system, int vm) {
 
   uint64_t identity_map = kIdentityMapAddress;
   if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) {
+    // This page would suit any VM that has none.
+    if (errno == EINVAL) {
+      return absl::FailedPreconditionError(
+          "the VM has vCPUs already: give one without, for this library makes them");
+    }
     return IoctlError("KVM_SET_IDENTITY_MAP_ADDR", errno);
   }
   // EEXIST: whoever made this VM has chosen a place already.

@@ -1,11 +1,25 @@
 // Misuse of the C++ interface: an error that says what and where, and nothing else happens.
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <thread>
+#include <unistd.h>
 
 #include "small_vm.h"
 
 using namespace muster;
 
 namespace {
+
+// What belongs to the thread that runs the vCPU.
+struct {
+  absl::Status (*call)(vcpu::Vcpu&);
+} constexpr kBetweenRuns[] = {
+    {[](vcpu::Vcpu& vcpu) { return ErrorOf(vcpu.Run()); }},
+    {[](vcpu::Vcpu& vcpu) { return vcpu.SendMessage({.destination = 9, .vector = 0x40}); }},
+    {[](vcpu::Vcpu& vcpu) { return vcpu.SetLine(1, true); }},
+    {[](vcpu::Vcpu& vcpu) { return vcpu.Hold(); }},
+    {[](vcpu::Vcpu& vcpu) { return vcpu.StartAgain({}); }},
+};
 
 // Two threads in one vCPU: the second is refused, whether the first is in the guest or in a
 // callback.
@@ -35,8 +49,10 @@ void TwoThreadsInOneVcpu() {
     std::this_thread::yield();
     const absl::StatusOr<vcpu::Pause> pause = spins->Pause(10'000'000'000);
     if (!pause.ok()) continue;
-    CHECK_ERROR(ErrorOf(spins.cpu(0).Run()), IsFailedPrecondition, "vCPU 0", "another thread");
-    CHECK_ERROR(spins.cpu(0).SetLine(1, true), IsFailedPrecondition, "vCPU 0", "another thread");
+    for (const auto& [call] : kBetweenRuns) {
+      CHECK_ERROR(call(spins.cpu(0)), IsFailedPrecondition, "vCPU 0", "another thread");
+    }
+    CHECK_ERROR(spins->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "standstill");
     refused = true;
   }
   spins->Stop();
@@ -66,6 +82,121 @@ void LinesAndIds() {
   CHECK_ERROR(vm->AddVcpu(2), IsFailedPrecondition, "vCPU 2", "stopped");
 }
 
+void PlacesWithoutAVcpu() {
+  SmallVm vm(OUT_FOR_EVER, {.cpus = 1, .max_cpus = 2});
+  for (const auto& [call] : kBetweenRuns) {
+    CHECK_ERROR(call(vm.cpu(1)), IsNotFound, "vCPU 1", "not there");
+  }
+  vm.cpu(1).LetGo();
+  CHECK(vm.cpu(1).Inspect().state == vcpu::RunState::kOffline);
+  // A pause waits for the one that is in nobody's hands, and says which that is.
+  CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
+  CHECK_ERROR(vm->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "caller's hands");
+}
+
+void AfterAFault() {
+  // lidt [2000], of limit 0; ud2
+  SmallVm vm({0x0f, 0x01, 0x1d, 0x00, 0x20, 0, 0, 0x0f, 0x0b});
+  CHECK(std::holds_alternative<vcpu::GuestFaultExit>(vm.cpu(0).Run()));
+  CHECK_ERROR(ErrorOf(vm.cpu(0).Run()), IsFailedPrecondition, "vCPU 0", "offline");
+}
+
+// INIT stops the timer of a halted vCPU, on the thread that sends it: the clock is called inside a
+// function of the rendezvous, from where none can be called.
+void InsideAFunctionOfTheRendezvous() {
+  struct CallsBackIn : StillClock {
+    void Arm(int cpu, uint64_t deadline_ns) override {
+      StillClock::Arm(cpu, deadline_ns);
+      if (std::this_thread::get_id() != sender) return;
+      called = true;
+      CHECK_ERROR((*vm)->Pause(0).status(), IsFailedPrecondition, "rendezvous",
+                  "inside a function");
+      CHECK_ERROR(
+          (*vm)->SendMessage({.destination = 1, .delivery_mode = apic::DeliveryMode::kInit}),
+          IsFailedPrecondition, "rendezvous", "inside a function");
+      CHECK_ERROR((*vm)->RemoveVcpu(1), IsFailedPrecondition, "vCPU 1", "inside a function");
+    }
+    SmallVm* vm = nullptr;
+    bool called = false;
+    const std::thread::id sender = std::this_thread::get_id();
+  } clock;
+  // APIC: SVR, LVT timer, initial count; cli; hlt
+  SmallVm vm({0xc7, 0x05, 0xf0, 0x00, 0xe0, 0xfe, 0xff, 0x01, 0,    0,    0xc7,
+              0x05, 0x20, 0x03, 0xe0, 0xfe, 0x50, 0,    0,    0,    0xc7, 0x05,
+              0x80, 0x03, 0xe0, 0xfe, 0xff, 0xff, 0xff, 0x7f, 0xfa, 0xf4},
+             {.cpus = 2}, clock);
+  clock.vm = &vm;
+  std::thread runs([&] { (void)vm.cpu(0).Run(); });
+  const auto halted = [&] {
+    const auto pause = vm->Pause(10'000'000'000);
+    return pause.ok() && vm.cpu(0).Inspect().state == vcpu::RunState::kHalted;
+  };
+  while (clock.armed == 0 || !halted()) std::this_thread::yield();
+  CHECK(vm->SendMessage({.destination = 0, .delivery_mode = apic::DeliveryMode::kInit}).ok());
+  CHECK(clock.called);
+  vm->Stop();
+  runs.join();
+}
+
+void Configurations() {
+  StillClock clock;
+  const struct {
+    vcpu::VmConfig config;
+    const char *what, *rule;
+  } refused[] = {
+      {{.cpus = 0}, "0 vCPUs", "1 to"},
+      {{.cpus = 0, .max_cpus = 4}, "0 vCPUs", "1 to"},
+      {{.cpus = 1, .max_cpus = 5000}, "5000 vCPUs", "1 to"},
+      {{.kick_signal = 0}, "kick signal 0", "blocked"},
+      {{.kick_signal = SIGKILL}, "kick signal 9", "blocked"},
+      {{.kick_signal = SIGSTOP}, "kick signal 19", "blocked"},
+      {{.kick_signal = SIGRTMIN}, "kick signal 34", "real-time"},
+      {{.ioapic = {.pins = 0}}, "0 pins", "1 to"},
+      {{.ioapic = {.pins = 250}}, "250 pins", "1 to"},
+  };
+  for (const auto& [config, what, rule] : refused) {
+    CHECK_ERROR(vcpu::Vm::Create(Kvm(), config, clock).status(), IsInvalidArgument, what, rule);
+  }
+}
+
+void Memory() {
+  SmallVm vm(OUT_FOR_EVER);
+  alignas(4096) static uint8_t host[4 * 4096];
+  const struct {
+    uint64_t gpa;
+    size_t offset, bytes;
+    const char *where, *rule;
+  } refused[] = {
+      {0x100000, 0, 0, "0x100000", "empty"},
+      {0x100800, 0, 4096, "0x100800", "whole pages"},
+      {0x100000, 0x800, 4096, "0x100000", "whole pages"},
+      {0x100000, 0, 0x800, "0x100000", "whole pages"},
+      {0xfffffffffffff000, 0, 0x2000, "0xfffffffffffff000", "wraps around"},
+      {0xfebff000, 0, 0x2000, "0xfebff000", "interrupt controllers"},
+      {0xf000, 0, 0x1000, "0xf000", "overlaps the memory at 0x0"},
+  };
+  for (const auto& [gpa, offset, bytes, where, rule] : refused) {
+    CHECK_ERROR(vm->memory().Add(gpa, {host + offset, bytes}), IsInvalidArgument, where, rule);
+    CHECK_ERROR(vm->memory().Note(gpa, {host + offset, bytes}), IsInvalidArgument, where, rule);
+  }
+}
+
+// A VM of the caller's that has what has to be this library's.
+void VmsOfOthers() {
+  StillClock clock;
+  const int with_vcpu = ioctl(Kvm().fd(), KVM_CREATE_VM, 0);
+  CHECK(ioctl(with_vcpu, KVM_CREATE_VCPU, 0) >= 0);
+  CHECK_ERROR(vcpu::Vm::Create(Kvm(), {.vm_fd = with_vcpu}, clock).status(), IsFailedPrecondition,
+              "the VM", "vCPUs already");
+  close(with_vcpu);
+  const int with_chips = ioctl(Kvm().fd(), KVM_CREATE_VM, 0);
+  if (ioctl(with_chips, KVM_CREATE_IRQCHIP, 0) == 0) {  // not every KVM has them
+    CHECK_ERROR(vcpu::Vm::Create(Kvm(), {.vm_fd = with_chips}, clock).status(),
+                IsFailedPrecondition, "interrupt controllers", "KVM_CREATE_IRQCHIP");
+  }
+  close(with_chips);
+}
+
 void Descriptors() {
   CHECK_ERROR(vcpu::System::Adopt(-1).status(), IsFailedPrecondition, "descriptor -1", "errno 9");
   CHECK_ERROR(vcpu::System::Adopt(0).status(), IsFailedPrecondition, "descriptor 0", "not KVM");
@@ -74,10 +205,6 @@ void Descriptors() {
               "descriptor 0", "no VM");
   CHECK_ERROR(vcpu::Vm::Create(Kvm(), {.vm_fd = Kvm().fd()}, clock).status(), IsInvalidArgument,
               "descriptor", "no VM");
-  CHECK_ERROR(vcpu::Vm::Create(Kvm(), {.cpus = 1, .max_cpus = 5000}, clock).status(),
-              IsInvalidArgument, "5000 vCPUs", "1 to");
-  CHECK_ERROR(vcpu::Vm::Create(Kvm(), {.cpus = 0, .max_cpus = 4}, clock).status(),
-              IsInvalidArgument, "0 vCPUs", "1 to");
 }
 
 }  // namespace
@@ -86,6 +213,12 @@ int main() {
   (void)Kvm();
   TwoThreadsInOneVcpu();
   LinesAndIds();
+  PlacesWithoutAVcpu();
+  AfterAFault();
+  InsideAFunctionOfTheRendezvous();
+  Configurations();
+  Memory();
+  VmsOfOthers();
   Descriptors();
   return 0;
 }

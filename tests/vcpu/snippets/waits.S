@@ -60,3 +60,15 @@ SNIPPET tsc_on_demand
     SAY 0x10, 1
     jmp 1b
 END tsc_on_demand
+
+// Reads it into 0x530 before anything else, then each time that the host sets 0x520; counts in 0x538.
+SNIPPET ap_tsc_on_demand
+1:  rdtsc
+    movl %eax, 0x530
+    movl %edx, 0x534
+    incl 0x538
+2:  cmpb $0, 0x520
+    je 2b
+    movb $0, 0x520
+    jmp 1b
+END ap_tsc_on_demand

@@ -1,6 +1,7 @@
 /* Misuse of <muster.h>: a code and a message that says what and where, never a crash. */
 #include <muster.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,11 @@ static void Arm(void* context, int32_t cpu, uint64_t deadline_ns) {
   (void)context;
   (void)cpu;
   (void)deadline_ns;
+}
+
+static int32_t Asserted(void* context) {
+  (void)context;
+  return 0;
 }
 
 static uint8_t* ram;
@@ -106,8 +112,42 @@ static void Arguments(void) {
   longer.of_a_later_version = 0;
   REFUSED(muster_vm_create(&longer.config, &vm, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_create", "now_ns");
+  muster_config_init(&config);
+  config.clock.now_ns = NowNs;
+  config.clock.arm = Arm;
+  config.extint.asserted = Asserted;
+  REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config.extint",
+          "acknowledge");
   if (muster_vm_create(NULL, NULL, NULL) != MUSTER_INVALID_ARGUMENT) ++failures;
   muster_config_init(NULL);
+}
+
+/* A program that was built when the structure was shorter, and nothing past that is written. */
+static void OfAnEarlierVersion(void) {
+  const uint32_t kFirst = offsetof(muster_config, extint);
+  struct {
+    muster_config config;
+    uint8_t behind[64];
+  } given;
+  for (int by_size = 0; by_size < 2; ++by_size) {
+    memset(&given, 0xa5, sizeof(given));
+    if (by_size) {
+      muster_config_init_sized(&given.config, kFirst);
+    } else {
+      (muster_config_init)(&given.config);
+    }
+    if (given.config.size != kFirst) ++failures;
+    for (const uint8_t* byte = (uint8_t*)&given + kFirst; byte < (uint8_t*)(&given + 1); ++byte) {
+      if (*byte != 0xa5) ++failures;
+    }
+    given.config.clock.now_ns = NowNs;
+    given.config.clock.arm = Arm;
+    muster_vm* vm = NULL;
+    DONE(muster_vm_create(&given.config, &vm, &error));
+    REFUSED(muster_vm_extint_raised(vm, &error), MUSTER_FAILED_PRECONDITION,
+            "muster_vm_extint_raised", "muster_config.extint");
+    DONE(muster_vm_destroy(vm, &error));
+  }
 }
 
 static void OfALivingVm(void) {
@@ -150,6 +190,34 @@ static void OfALivingVm(void) {
           "NULL");
   REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_add_memory", "0x");
+  REFUSED(muster_vm_note_memory(vm, 0x8000, ram, 4096, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_note_memory", "overlaps");
+  REFUSED(muster_vm_remove_vcpu(vm, 2, &error), MUSTER_NOT_FOUND, "muster_vm_remove_vcpu",
+          "vCPU 2");
+  REFUSED(muster_vcpu_hold(vm, 2, &error), MUSTER_NOT_FOUND, "muster_vcpu_hold", "vCPU 2");
+  REFUSED(muster_vcpu_hold(vm, 3, &error), MUSTER_INVALID_ARGUMENT, "muster_vcpu_hold", "vCPU 3");
+  REFUSED(muster_vcpu_let_go(vm, 3, &error), MUSTER_INVALID_ARGUMENT, "muster_vcpu_let_go",
+          "vCPU 3");
+  REFUSED(muster_vm_can_never_run_again(vm, NULL, &error), MUSTER_INVALID_ARGUMENT, "answer",
+          "NULL");
+  REFUSED(muster_vcpu_inspect(vm, 0, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_inspection",
+          "NULL");
+  muster_start start;
+  muster_start_init(&start);
+  REFUSED(muster_vcpu_start_again(vm, 1, &start, &error), MUSTER_INVALID_ARGUMENT, "vCPU 1",
+          "bootstrap");
+  REFUSED(muster_vcpu_start_again(vm, 0, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_start",
+          "NULL");
+  start.mode = 3;
+  REFUSED(muster_vm_set_start(vm, &start, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_set_start",
+          "mode is 0 to 2");
+  start.mode = MUSTER_START_LONG64;
+  start.reserved = 1;
+  REFUSED(muster_vcpu_start_again(vm, 0, &start, &error), MUSTER_INVALID_ARGUMENT, "muster_start",
+          "reserved");
+  /* vCPU 0 is in its caller's hands. */
+  REFUSED(muster_vm_pause(vm, 1000000, &error), MUSTER_DEADLINE_EXCEEDED, "muster_vm_pause",
+          "caller's hands");
   muster_inspection inspection;
   inspection.size = 0;
   REFUSED(muster_vcpu_inspect(vm, 0, &inspection, &error), MUSTER_INVALID_ARGUMENT, "size is 0",
@@ -159,33 +227,56 @@ static void OfALivingVm(void) {
   if (inspection.state != MUSTER_STATE_RUNNING || inspection.rip == 0) ++failures;
   /* Nobody is inside a run of these two: both stand. */
   DONE(muster_vm_stop(vm, &error));
+  REFUSED(muster_vm_add_vcpu(vm, 2, &error), MUSTER_FAILED_PRECONDITION, "vCPU 2", "stopped");
   DONE(muster_vcpu_run(vm, 0, NULL, &exit, &error));
   if (exit.kind != MUSTER_EXIT_STOPPED) ++failures;
   DONE(muster_vm_destroy(vm, &error));
+}
+
+/* Every function that takes a handle says its own name. */
+static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
+  muster_exit exit;
+  muster_start start;
+  muster_message message;
+  muster_inspection inspection;
+  int32_t answer;
+  muster_start_init(&start);
+  memset(&message, 0, sizeof(message));
+  inspection.size = sizeof(inspection);
+#define REFUSES(function, ...) REFUSED(function(vm, __VA_ARGS__), code, #function ": ", why)
+  REFUSES(muster_vm_destroy, &error);
+  REFUSES(muster_vm_add_memory, 0, ram, 4096, 0, &error);
+  REFUSES(muster_vm_note_memory, 0, ram, 4096, &error);
+  REFUSES(muster_vm_set_start, &start, &error);
+  REFUSES(muster_vcpu_run, 0, NULL, &exit, &error);
+  REFUSES(muster_vm_stop, &error);
+  REFUSES(muster_vm_timer_expired, 0, &error);
+  REFUSES(muster_vm_add_vcpu, 1, &error);
+  REFUSES(muster_vm_remove_vcpu, 1, &error);
+  REFUSES(muster_vm_set_line, 0, 1, &error);
+  REFUSES(muster_vm_extint_raised, &error);
+  REFUSES(muster_vm_send_msi, 0xfee00000, 0, &error);
+  REFUSES(muster_vm_send_message, &message, &error);
+  REFUSES(muster_vm_pause, 0, &error);
+  REFUSES(muster_vm_resume, &error);
+  REFUSES(muster_vcpu_hold, 0, &error);
+  REFUSES(muster_vcpu_let_go, 0, &error);
+  REFUSES(muster_vcpu_start_again, 0, &start, &error);
+  REFUSES(muster_vcpu_inspect, 0, &inspection, &error);
+  REFUSES(muster_vm_can_never_run_again, &answer, &error);
 }
 
 /* A handle of what is gone is recognized, also when another VM has its place. */
 static void OfADestroyedVm(void) {
   muster_vm* gone = Make(1, 0);
   DONE(muster_vm_destroy(gone, &error));
+  muster_vm* another = NULL;
   for (int round = 0; round < 2; ++round) {
-    muster_exit exit;
-    int32_t answer;
-    REFUSED(muster_vm_destroy(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy",
-            "destroyed");
-    REFUSED(muster_vm_stop(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_stop",
-            "destroyed");
-    REFUSED(muster_vcpu_run(gone, 0, NULL, &exit, &error), MUSTER_FAILED_PRECONDITION,
-            "muster_vcpu_run", "destroyed");
-    REFUSED(muster_vm_set_line(gone, 0, 1, &error), MUSTER_FAILED_PRECONDITION,
-            "muster_vm_set_line", "destroyed");
-    REFUSED(muster_vm_can_never_run_again(gone, &answer, &error), MUSTER_FAILED_PRECONDITION,
-            "muster_vm_can_never_run_again", "destroyed");
-    REFUSED(muster_vm_resume(gone, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_resume",
-            "destroyed");
-    if (round == 0) Make(1, 0); /* in the same place; lives to the end */
+    RefuseAll(gone, MUSTER_FAILED_PRECONDITION, "destroyed");
+    if (round == 0) another = Make(1, 0); /* in the same place */
   }
-  REFUSED(muster_vm_stop(NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_vm_stop", "NULL");
+  DONE(muster_vm_destroy(another, &error));
+  RefuseAll(NULL, MUSTER_INVALID_ARGUMENT, "NULL");
 }
 
 static void* Spin(void* vm) {
@@ -203,6 +294,10 @@ static void DestroyedWhileItRuns(void) {
   while (muster_vm_pause(vm, 10000000000, &error) != MUSTER_OK) {
   }
   REFUSED(muster_vm_pause(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause", "already");
+  muster_exit exit;
+  REFUSED(muster_vcpu_run(vm, 0, NULL, &exit, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0",
+          "another thread");
+  REFUSED(muster_vcpu_hold(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0", "another thread");
   muster_inspection inspection;
   inspection.size = sizeof(inspection);
   REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "join");
@@ -223,6 +318,7 @@ int main(void) {
   }
   Arguments();
   OfALivingVm();
+  OfAnEarlierVersion();
   OfADestroyedVm();
   DestroyedWhileItRuns();
   return failures == 0 ? 0 : 1;
