@@ -7,7 +7,7 @@ MAX_PAYLOAD = 256 * 1024
 HEADER = struct.Struct("=III")
 
 RUN, SIGNAL = ord("R"), ord("S")
-READY, OUT, ERR, EXIT, FATAL, SPOILED = map(ord, "BOEXFW")
+READY, OUT, ERR, EXIT, FATAL = map(ord, "BOEXF")
 
 
 def encode(kind, payload=b""):

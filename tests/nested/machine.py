@@ -26,16 +26,6 @@ class TimeLimit(Exception):
     """The command ran longer than it may."""
 
 
-class Spoiled(Exception):
-    """The emulator has changed the registers of a vCPU: the command was killed, and what it said tells
-    nothing. See guest/fault_watch.h."""
-
-    def __init__(self, event):
-        found = re.search(r"vcpu .* rip \S+", event)
-        super().__init__("the emulator gave a vCPU the registers of the KVM that runs it "
-                         f"({found[0] if found else event})")
-
-
 class Left(Exception):
     """Whoever asked for the command has gone."""
 
@@ -134,7 +124,7 @@ class Machine:
         return self.request(frames.encode_run(directory, argv, environment), sink, limit)
 
     def request(self, frame, sink, limit, control=None, owner=None):
-        """As run(), for a RUN frame. Raises Spoiled once the command has ended.
+        """As run(), for a RUN frame.
 
         control: a socket whose SIGNAL frames go to the command, and whose end kills it (Left).
         owner: a descriptor that becomes readable when all this has to end (Left).
@@ -142,20 +132,14 @@ class Machine:
         """
         self.send(frame)
         interrupts = 0
-        spoiled = None
         deadline = time.monotonic() + limit
         while True:
             try:
                 for kind, payload in self._next(deadline, control, owner):
                     if kind == frames.EXIT:
                         self._await_ready(time.monotonic() + 10)
-                        if spoiled is not None:
-                            raise Spoiled(spoiled)
                         return struct.unpack("=I", payload)[0]
-                    if kind == frames.SPOILED:
-                        spoiled = payload.decode(errors="replace")
-                    else:
-                        sink(kind, payload)
+                    sink(kind, payload)
             except KeyboardInterrupt:
                 interrupts += 1
                 if interrupts > 1:

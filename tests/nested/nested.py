@@ -12,9 +12,6 @@ the repository, the current directory, /tmp and /var/tmp can be written.
 guest sees the PATHs, the program of COMMAND and files among its arguments, and the libraries that
 these need; what it writes is lost.
 
---attempts N: COMMAND may be run so often, where the emulator has spoiled it; as a rule it is not run
-again, for it might not stand that.
-
 COMMAND's output comes as it is made, its exit status is ours. Our own: 2 usage,
 6 nothing here to emulate with, 12 time limit, 14 the machine failed, 130 Ctrl-C.
 
@@ -60,13 +57,8 @@ def boot(arguments):
 
 def run(arguments):
     with boot(arguments) as guest:
-        for left in reversed(range(arguments.attempts)):
-            try:
-                return guest.run(os.getcwd(), arguments.command, dict(os.environ), write_out,
-                                 arguments.time_limit)
-            except machine.Spoiled as error:
-                report(f"{error}: {'from the beginning' if left else 'what it said tells nothing'}")
-    return 14
+        return guest.run(os.getcwd(), arguments.command, dict(os.environ), write_out,
+                         arguments.time_limit)
 
 
 def serve(arguments):
@@ -137,7 +129,6 @@ def parse():
         return verb
 
     add("run", run).add_argument("--time-limit", type=float, default=600, metavar="SECONDS")
-    verbs.choices["run"].add_argument("--attempts", type=int, choices=range(1, 10), default=1, metavar="N")
     add("start", start)
     add("stop", stop)
     add("serve", serve).add_argument("--owner", type=int, required=True, metavar="PID")

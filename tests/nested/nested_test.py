@@ -110,46 +110,6 @@ class Command(unittest.TestCase):
             self.assertEqual(first.returncode, 14)
 
 
-def high_rip(directory):
-    """A program that does what the emulator's fault does."""
-    program = pathlib.Path(directory, "high_rip")
-    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, HERE / "high_rip.c"], check=True)
-    return program
-
-
-class Fault(unittest.TestCase):
-    """The emulator gives a vCPU the registers of KVM: what comes of it tells nothing."""
-
-    def setUp(self):
-        if execute("true").returncode == 77:
-            self.skipTest("no emulated machine here")
-        self.directory = self.enterContext(tempfile.TemporaryDirectory())
-        self.program = high_rip(self.directory)
-
-    def test_a_test_is_run_again_and_what_follows_it_is_not(self):
-        # The first time only.
-        run = execute("sh", "-c", f"echo begins; test -e {self.directory}/once || "
-                      f"{{ touch {self.directory}/once; exec {self.program}; }}; echo ends")
-        self.assertEqual(run.stdout.replace("exit reason 5\n", ""), "begins\nbegins\nends\n")
-        self.assertEqual(run.returncode, 0)
-        self.assertRegex(run.stderr, "nested: the emulator gave a vCPU the registers of the KVM that "
-                                     r"runs it \(vcpu 0 reason [a-z]+ rip 0xffffffff[0-9a-f]+\): from the beginning\n")
-        self.assertEqual(execute("true").stderr, "")
-
-    def test_again_and_again_is_a_failure(self):
-        run = execute(str(self.program))
-        self.assertEqual(run.returncode, 14)
-        self.assertEqual(run.stderr.count("from the beginning"), 5)
-
-    def test_one_command_is_not_run_again_unless_that_is_asked_for(self):
-        for arguments, said in (([], "tells nothing"), (["--attempts", "2"], "from the beginning")):
-            run = subprocess.run([*NESTED, "run", *arguments, "--", str(self.program)],
-                                 capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-            self.assertEqual(run.returncode, 14)
-            self.assertEqual(run.stderr.count("from the beginning"), len(arguments) // 2)
-            self.assertIn(said, run.stderr)
-
-
 class OneCommand(unittest.TestCase):
     """A machine for one command."""
 

@@ -83,8 +83,6 @@ def serve_client(guest, client, owner):
     try:
         status = guest.request(frames.encode(kind, payload), to_client, float("inf"), client, owner)
         to_client(frames.EXIT, struct.pack("=I", status))
-    except machine.Spoiled as error:
-        to_client(frames.SPOILED, str(error).encode())
     except machine.Left:
         return not select.select([owner], [], [], 0)[0]
     except machine.Down as error:
@@ -150,24 +148,15 @@ class NotServed(Exception):
     """The session ended before it came to this command, none of which has run."""
 
 
-class Spoiled(Exception):
-    """As machine.Spoiled, told by the server."""
-
-
 def execute(directory, owner_pid, options, argv):
-    """Runs argv on the session's machine, passes on its output, returns its status. A run that the
-    emulator has spoiled is made again."""
-    again = "the session keeps ending"
+    """Runs argv on the session's machine, passes on its output, returns its status."""
     for _ in range(5):
         start(directory, owner_pid, options)
         try:
             return request(directory, argv)
         except NotServed:
             continue
-        except Spoiled as error:
-            again = str(error)
-            report(f"{error}: from the beginning")
-    raise machine.Down(again)
+    raise machine.Down("the session keeps ending")
 
 
 def request(directory, argv):
@@ -205,8 +194,6 @@ def request(directory, argv):
                     return struct.unpack("=I", payload)[0]
                 if kind == frames.FATAL:
                     raise machine.Down(payload.decode(errors="replace"))
-                if kind == frames.SPOILED:
-                    raise Spoiled(payload.decode(errors="replace"))
                 if kind == frames.READY:
                     continue
                 file = sys.stdout if kind == frames.OUT else sys.stderr

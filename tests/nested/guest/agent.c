@@ -14,13 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fault_watch.h"
-
 struct Command {
   pid_t pid;  // 0: none runs
   int out;    // read ends of its pipes; -1: closed
   int err;
-  int spoiled;  // the host was told so
 };
 
 static void WriteAll(const struct Channel* channel, const void* data, size_t size) {
@@ -104,16 +101,6 @@ static int Start(struct Command* command, char* payload, uint32_t length) {
   return command->pid < 0 ? -1 : 0;
 }
 
-// What the emulator has done to it ends the command: it might run for long, and to no purpose.
-static void LookForFaults(const struct Channel* channel, struct Command* command) {
-  char line[512];
-  const int length = ReadFaultWatch(channel->fault_watch, line, sizeof(line));
-  if (length == 0 || command->pid == 0 || command->spoiled) return;
-  command->spoiled = 1;
-  SendFrame(channel, kSpoiled, line, (uint32_t)length);
-  kill(-command->pid, SIGKILL);
-}
-
 // The command has ended: what it wrote goes out before its status. Its children, if any are left,
 // end with it; the pipes are not waited for, which a stray child could hold for ever.
 static void Finish(const struct Channel* channel, struct Command* command, int wait_status) {
@@ -124,10 +111,9 @@ static void Finish(const struct Channel* channel, struct Command* command, int w
   }
   if (command->out >= 0) close(command->out);
   if (command->err >= 0) close(command->err);
-  LookForFaults(channel, command);
   const uint32_t status = WIFSIGNALED(wait_status) ? 128u + (uint32_t)WTERMSIG(wait_status)
                                                    : (uint32_t)WEXITSTATUS(wait_status);
-  *command = (struct Command){0, -1, -1, 0};
+  *command = (struct Command){0, -1, -1};
   SendFrame(channel, kExit, &status, sizeof(status));
   SendFrame(channel, kReady, NULL, 0);
 }
@@ -185,16 +171,14 @@ _Noreturn void ServeCommands(const struct Channel* channel) {
   sigaddset(&children, SIGCHLD);
   sigprocmask(SIG_BLOCK, &children, NULL);
   const int ended = signalfd(-1, &children, SFD_CLOEXEC);
-  struct Command command = {0, -1, -1, 0};
+  struct Command command = {0, -1, -1};
   SendFrame(channel, kReady, NULL, 0);
   for (;;) {
     struct pollfd polled[] = {{channel->in, POLLIN, 0},
                               {ended, POLLIN, 0},
                               {command.out, POLLIN, 0},
-                              {command.err, POLLIN, 0},
-                              {channel->fault_watch, POLLIN, 0}};
-    if (poll(polled, 5, -1) < 0) continue;
-    if (polled[4].revents) LookForFaults(channel, &command);
+                              {command.err, POLLIN, 0}};
+    if (poll(polled, 4, -1) < 0) continue;
     if (polled[2].revents) Forward(channel, kOut, &command.out);
     if (polled[3].revents) Forward(channel, kErr, &command.err);
     if (polled[1].revents) {

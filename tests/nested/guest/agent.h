@@ -11,12 +11,11 @@ enum FrameType {
   kRun = 'R',     // uint32 argc, then strings ended by NUL: directory, argv, environment
   kSignal = 'S',  // uint32 signal, for the command's process group
   // From the guest.
-  kReady = 'B',    // the next kRun may come
-  kOut = 'O',      // the command's standard output
-  kErr = 'E',      // and standard error
-  kExit = 'X',     // uint32: its exit status, 128 + N after signal N
-  kFatal = 'F',    // text: why the guest cannot serve
-  kSpoiled = 'W',  // text: what the emulator did to the command, which is killed
+  kReady = 'B',  // the next kRun may come
+  kOut = 'O',    // the command's standard output
+  kErr = 'E',    // and standard error
+  kExit = 'X',   // uint32: its exit status, 128 + N after signal N
+  kFatal = 'F',  // text: why the guest cannot serve
 };
 
 struct FrameHeader {
@@ -27,9 +26,8 @@ struct FrameHeader {
 
 // Where frames come from and go to.
 struct Channel {
-  int in;           // file descriptor, or -1
-  int out;          // file descriptor, or -1 for port 0xe9
-  int fault_watch;  // of OpenFaultWatch
+  int in;   // file descriptor, or -1
+  int out;  // file descriptor, or -1 for port 0xe9
 };
 
 void SendFrame(const struct Channel* channel, uint32_t type, const void* payload, uint32_t length);

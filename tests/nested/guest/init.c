@@ -21,11 +21,10 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "fault_watch.h"
 
 #define ROOT "/host"
 
-static struct Channel channel = {-1, -1, -1};
+static struct Channel channel = {-1, -1};
 
 // The kernel's log reaches the host whatever has failed.
 _Noreturn static void Fatal(const char* what, const char* which) {
@@ -171,7 +170,6 @@ int main(void) {
     MountDisk("/dev/sda");
   }
   EnterRoot();
-  channel.fault_watch = OpenFaultWatch(Fatal);
   HoldIdleVm();
   ServeCommands(&channel);
 }
