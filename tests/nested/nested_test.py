@@ -68,6 +68,11 @@ class Command(unittest.TestCase):
         run = execute("sh", "-c", "test -c /dev/kvm && cat /sys/module/kvm_amd/parameters/npt")
         self.assertIn(run.stdout, ("Y\n", "1\n"), run.stderr)
 
+    def test_guests_do_not_run_on_the_first_cpu(self):
+        # Which the emulator spoils for them: guest/init.c, LeaveBootCpu.
+        run = execute("sh", "-c", "nproc; taskset -cp $$; cat /sys/devices/system/cpu/online")
+        self.assertRegex(run.stdout, r"^2\n.*: 1,2\n0-2\n$")
+
     def test_much_output_arrives_whole(self):
         self.assertEqual(execute("seq", "200000").stdout.splitlines(),
                          [str(i + 1) for i in range(200000)])

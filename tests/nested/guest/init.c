@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,18 @@ static void HoldIdleVm(void) {
   for (;;) pause();
 }
 
+// Commands run on all CPUs but the first, which this QEMU (7.2) spoils for guests: each FXRSTOR or
+// XRSTOR of any CPU ends in cpu_clear_ignne(), which takes a bit out of the *first* CPU's hflags2
+// with no lock. That word also holds what SVM goes by (GIF, nested paging, V_INTR_MASKING), and a
+// change that VMRUN or #VMEXIT makes meanwhile is undone.
+static void LeaveBootCpu(void) {
+  cpu_set_t rest;
+  CPU_ZERO(&rest);
+  const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  for (int cpu = 1; cpu < cpus; ++cpu) CPU_SET(cpu, &rest);
+  if (sched_setaffinity(0, sizeof(rest), &rest) != 0) Fatal("cannot leave", "CPU 0");
+}
+
 static void MakeWritable(const char* directory) {
   char path[4200];
   snprintf(path, sizeof(path), ROOT "%s", directory);
@@ -165,6 +178,7 @@ int main(void) {
   if (strstr(command_line, "muster.files=virtiofs") != NULL) {
     channel.in = channel.out = OpenDevice("/dev/vport0p1", O_RDWR);
     MountHostFiles();
+    LeaveBootCpu();
   } else {
     OpenBochsChannel();
     MountDisk("/dev/sda");
