@@ -216,12 +216,22 @@ end_guest:
   fi;
 
   /* LeaveGuest */
-  Announce(User);
+#ifdef V_NO_EXECUTION_WORD
+  skip;
+#else
+  atomic { len(buffer) < 2 -> buffer!Execution(User, 0); MARK(OWNER, Leave, 0) }
+#endif
 #if defined(M_PLAIN_CLEAR) || defined(V_PLAIN_CLEAR)
   atomic { kicked = (OWN_EXIT == 1) }
   STORE_PLAIN_EXIT(0, ClearExit);
 #else
-  atomic { DRAINED -> kicked = immediate_exit; immediate_exit = 0; MARK(OWNER, ClearExit, kicked) }
+  if
+  :: atomic { OWN_EXIT == 0 -> kicked = false; MARK(OWNER, SeeExit, 0) }
+  :: atomic { OWN_EXIT == 1 -> MARK(OWNER, SeeExit, 1) }
+     atomic {
+       DRAINED -> kicked = immediate_exit; immediate_exit = 0; MARK(OWNER, ClearExit, kicked)
+     }
+  fi;
 #endif
   if
   :: atomic { kicked || interrupted -> signal = false; MARK(OWNER, SwallowKick, 0) }

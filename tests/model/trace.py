@@ -93,7 +93,7 @@ class DoorbellRuns:
                 yield "an entry that is taken back"
             if name == "Claim" and before == "Requests" and then:
                 yield "a sleep that is not begun"
-            if name == "ClearExit" and value and before == "Announce" and not interrupted:
+            if name == "SeeExit" and value and not interrupted:
                 yield "a guest that exits as it is kicked"
             if name == "SwallowKick" and before == "Release":
                 yield "a kick that is taken out as Run ends"
@@ -184,8 +184,11 @@ def show(run, position):
 def damage(protocol, run, rng):
     """Runs that differ in one mark from this one, and say so."""
     by_name = {}
+    last = {mark[0]: at for at, mark in enumerate(run)}
     for at, mark in enumerate(run):
-        by_name.setdefault(mark[1], []).append(at)
+        # Without its last mark, a thread has merely not come so far.
+        if at != last[mark[0]]:
+            by_name.setdefault(mark[1], []).append(at)
     for name, places in sorted(by_name.items()):
         if name in protocol.may_be_missed:
             continue

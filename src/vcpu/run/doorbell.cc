@@ -5,8 +5,8 @@
 
 namespace muster::vcpu {
 
-// The two words of every hand-over are requests_ and execution_, and every access to them below is
-// seq_cst, so there is one order S of all of them.
+// The two words of every hand-over are requests_ and execution_. Every access to them below is
+// seq_cst, but for one store (see "Leaving"), so there is one order S of all the others.
 //
 // Ringer:  R1 requests_ |= r      R2 load execution_
 // Owner:   O1 execution_ = kGuest (or kParked)      O2 load requests_
@@ -26,11 +26,17 @@ namespace muster::vcpu {
 //     after R1.
 // R1 before O2 in S: O2 reads r, and the owner does not enter.
 //
-// Clearing immediate_exit comes before the next O1 and O2, never between O2 and KVM_RUN: there it
-// could wipe out the 1 of a ringer whose request O2 has missed, and whose signal was swallowed. A
-// plain store would do where it is, since O1, which is sequentially consistent, drains it before
-// O2; the exchange is for its answer, and keeps the argument local: what it wipes out was published
-// before it. tests/model/kick.pml searches all of this on x86 store buffers.
+// Leaving: kUser after KVM_RUN is a release store, which on x86 may wait in the store buffer until
+// the next O1 or kFree. A ringer that reads the older kGuest meanwhile kicks for nothing. None is
+// lost: in S such an R2, as one that reads kUser, still comes before the next O1, which overwrites
+// what it read; so R1 does, and O2 reads r.
+//
+// immediate_exit is cleared only where it is seen set, and before the next O1 and O2, never between
+// O2 and KVM_RUN: there it could wipe out the 1 of a ringer whose request O2 has missed, and whose
+// signal was swallowed. A plain store would do where it is, since O1, which is sequentially
+// consistent, drains it before O2; the exchange is for its answer, and keeps the argument local:
+// what it wipes out was published before it. tests/model/kick.pml searches all of this on x86 store
+// buffers.
 //
 // One signal is enough: whoever turns immediate_exit from 0 to 1 sends it, always. A second ringer
 // that finds 1 may rely on it: either the owner has not cleared the byte, and that signal ends

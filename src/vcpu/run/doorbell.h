@@ -127,8 +127,14 @@ class Doorbell {
   }
   // After KVM_RUN. True when someone kicked: the signal is pending, or about to be.
   bool LeaveGuest() {
-    Announce(Execution::kUser);
-    return ClearExit();
+    {
+      sync::Step step;
+      // Release: whoever reads it has the guest's exit before it. No more is needed: see
+      // doorbell.cc.
+      execution_.Store(Execution::kUser, std::memory_order_release);
+      sync::Mark("Leave");
+    }
+    return SeesExit() && ClearExit();
   }
 
   // Makes the next KVM_RUN finish a half-done exit and return EINTR; call ClearForcedExit after.
@@ -155,6 +161,13 @@ class Doorbell {
     sync::Step step;
     execution_.Store(state, std::memory_order_seq_cst);
     sync::Mark("Announce", state);
+  }
+  bool SeesExit() const {
+    sync::Step step;
+    // Relaxed: a ringer's 1 that this misses stays, and ends the next KVM_RUN.
+    const bool set = immediate_exit_.Load(std::memory_order_relaxed) != 0;
+    sync::Mark("SeeExit", set);
+    return set;
   }
   bool ClearExit() {
     sync::Step step;

@@ -25,18 +25,6 @@ bool IsApicMsr(uint32_t index) {
 bool VcpuCore::HandleExit(Exit& exit) {
   kvm_run& r = run();
   switch (r.exit_reason) {
-    case KVM_EXIT_IO: {
-      ++counters_.port_exits;
-      half_done_ = true;
-      Trace(EventKind::kExit, r.exit_reason, r.io.port);
-      uint8_t* data = reinterpret_cast<uint8_t*>(&r) + r.io.data_offset;
-      exit = PortExit{.port = r.io.port,
-                      .size = r.io.size,
-                      .count = r.io.count,
-                      .is_write = r.io.direction == KVM_EXIT_IO_OUT,
-                      .data = {data, size_t{r.io.size} * r.io.count}};
-      return true;
-    }
     case KVM_EXIT_MMIO:
       ++counters_.mmio_exits;
       half_done_ = true;

@@ -18,13 +18,6 @@ SignalSet ChangeThreadMask(int how, SignalSet set) {
   return before;
 }
 
-// Asked for once: a system call for each Run shows. A child of fork() would have its parent's, but
-// it cannot run vCPUs either: KVM binds a VM to the address space that made it.
-pid_t ThisThread() {
-  static thread_local const pid_t id = gettid();
-  return id;
-}
-
 }  // namespace
 
 void SwallowKick(int kick_signal) {
@@ -39,17 +32,9 @@ void SwallowKick(int kick_signal) {
   sync::Mark("SwallowKick");
 }
 
-RunSession::RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask)
-    : doorbell_(doorbell),
-      kick_signal_(mask.signal),
-      kicks_before_(doorbell.kicks()),
-      claimed_(doorbell.Claim(ThisThread())) {
-  if (!claimed_) {
-    status_ = absl::FailedPreconditionError(
-        fmt::format("vCPU {}: Run called while another thread is inside it", handle.id()));
-    return;
-  }
-  if (mask.seen != ThisThread()) status_ = AdoptMask(handle, mask);
+absl::Status RunSession::Busy(const VcpuHandle& handle) {
+  return absl::FailedPreconditionError(
+      fmt::format("vCPU {}: Run called while another thread is inside it", handle.id()));
 }
 
 absl::Status RunSession::AdoptMask(VcpuHandle& handle, KickMask& mask) {
@@ -77,12 +62,6 @@ absl::Status RunSession::AdoptMask(VcpuHandle& handle, KickMask& mask) {
   return absl::OkStatus();
 }
 
-RunSession::~RunSession() {
-  if (!claimed_) return;  // the run lock is another's
-  doorbell_.Release();
-  // Every kick since this began has been sent: one may be left in the queue.
-  if (doorbell_.kicks() != kicks_before_) SwallowKick(kick_signal_);
-  if (unblock_) ChangeThreadMask(SIG_SETMASK, thread_mask_);
-}
+void RunSession::PutMaskBack() const { ChangeThreadMask(SIG_SETMASK, thread_mask_); }
 
 }  // namespace muster::vcpu

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <cstdint>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <muster/vcpu/kvm/vcpu_handle.h>
 #include <muster/vcpu/run/doorbell.h>
@@ -24,13 +25,43 @@ struct KickMask {
   pid_t seen = 0;
 };
 
+// The calling thread's id, asked for once: a system call for each Run shows. A child of fork()
+// would have its parent's, but it cannot run vCPUs either: KVM binds a VM to the address space that
+// made it.
+inline pid_t ThisThread() {
+  constinit static thread_local pid_t id = 0;
+  if (id == 0) [[unlikely]]
+    id = gettid();
+  return id;
+}
+
+// Takes the kick signal out of the calling thread's queue, if it is there.
+void SwallowKick(int kick_signal);
+
 // A thread's stay inside Run: it holds the run lock, and the kick signal stays blocked in the
 // thread, so that KVM_RUN alone sees it and no handler is needed. When it ends, no kick is pending
 // in the thread or on its way to it, and the thread's signal mask is as it was.
 class RunSession {
  public:
-  RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask);
-  ~RunSession();
+  // Inline, both: see Doorbell.
+  RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask)
+      : doorbell_(doorbell),
+        kick_signal_(mask.signal),
+        kicks_before_(doorbell.kicks()),
+        claimed_(doorbell.Claim(ThisThread())) {
+    if (!claimed_) [[unlikely]] {
+      status_ = Busy(handle);
+    } else if (mask.seen != ThisThread()) {
+      status_ = AdoptMask(handle, mask);
+    }
+  }
+  ~RunSession() {
+    if (!claimed_) return;  // the run lock is another's
+    doorbell_.Release();
+    // Every kick since this began has been sent: one may be left in the queue.
+    if (doorbell_.kicks() != kicks_before_) SwallowKick(kick_signal_);
+    if (unblock_) PutMaskBack();
+  }
 
   RunSession(const RunSession&) = delete;
   RunSession& operator=(const RunSession&) = delete;
@@ -40,7 +71,9 @@ class RunSession {
   bool claimed() const { return claimed_; }
 
  private:
+  static absl::Status Busy(const VcpuHandle& handle);
   absl::Status AdoptMask(VcpuHandle& handle, KickMask& mask);
+  void PutMaskBack() const;
 
   Doorbell& doorbell_;
   const int kick_signal_;
@@ -50,8 +83,5 @@ class RunSession {
   SignalSet thread_mask_ = 0;  // then: the mask to be put back
   absl::Status status_;
 };
-
-// Takes the kick signal out of the calling thread's queue, if it is there.
-void SwallowKick(int kick_signal);
 
 }  // namespace muster::vcpu

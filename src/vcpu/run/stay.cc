@@ -7,9 +7,6 @@
 namespace muster::vcpu {
 namespace {
 
-// A callback may run a vCPU of another Vm.
-thread_local const Stay* innermost = nullptr;
-
 // The mark of a thread inside Run(Devices&), also where a callback throws.
 class Mark {
  public:
@@ -30,15 +27,10 @@ class Mark {
 
 }  // namespace
 
-Stay::Stay(const VmCore& vm, int cpu, Where where)
-    : vm_(vm), cpu_(cpu), where_(where), outer_(innermost) {
-  innermost = this;
-}
-
-Stay::~Stay() { innermost = outer_; }
+constinit thread_local const Stay* Stay::innermost_ = nullptr;
 
 const Stay* Stay::Of(const VmCore& vm) {
-  const Stay* stay = innermost;
+  const Stay* stay = innermost_;
   while (stay != nullptr && &stay->vm_ != &vm) stay = stay->outer_;
   return stay;
 }

@@ -13,8 +13,12 @@ class Stay {
     kDevice,  // a callback of Devices: calls of the same Vm come from that vCPU
   };
 
-  Stay(const VmCore& vm, int cpu, Where where);
-  ~Stay();
+  // Inline, both: one is made for every exit.
+  Stay(const VmCore& vm, int cpu, Where where)
+      : vm_(vm), cpu_(cpu), where_(where), outer_(innermost_) {
+    innermost_ = this;
+  }
+  ~Stay() { innermost_ = outer_; }
 
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
@@ -31,7 +35,8 @@ class Stay {
   const VmCore& vm_;
   const int cpu_;
   const Where where_;
-  const Stay* const outer_;
+  const Stay* const outer_;  // a callback may run a vCPU of another Vm
+  static constinit thread_local const Stay* innermost_;
 };
 
 }  // namespace muster::vcpu

@@ -57,6 +57,8 @@ class Vcpu {
   friend class VmCore;
   Vcpu(VmCore& vm, int cpu) : vm_(&vm), cpu_(cpu) {}
 
+  Exit WithoutCore() const;
+
   VmCore* vm_;
   int cpu_;
 };

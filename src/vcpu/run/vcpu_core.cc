@@ -3,6 +3,7 @@
 
 #include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/run/stay.h>
+#include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -26,43 +27,62 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
-void VcpuCore::RunOnce(Exit& exit) {
-  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
-  const absl::Status status = WhileHeld([&] {
-    RunHeld(exit);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) exit = HostErrorExit{status};
-}
-
-Exit VcpuCore::Run() {
-  Exit exit = StoppedExit{};
-  // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
-  if (served_.Load(std::memory_order_relaxed)) {
-    exit = HostErrorExit{absl::FailedPreconditionError(
-        fmt::format("vCPU {}: Run called while another Run is inside a callback for it", cpu_))};
+// Apart from the other exits: in a switch it would be an indirect jump, and mispredicted.
+void VcpuCore::HandlePort(Exit& exit) {
+  kvm_run& r = run();
+  ++counters_.port_exits;
+  half_done_ = true;
+  Trace(EventKind::kExit, r.exit_reason, r.io.port);
+  const PortExit port{
+      .port = r.io.port,
+      .size = r.io.size,
+      .count = r.io.count,
+      .is_write = r.io.direction == KVM_EXIT_IO_OUT,
+      .data = {reinterpret_cast<uint8_t*>(&r) + r.io.data_offset, size_t{r.io.size} * r.io.count}};
+  // Over one of its own kind: nothing is destroyed, for which there is another indirect jump.
+  if (auto* const before = std::get_if<PortExit>(&exit); before != nullptr) {
+    *before = port;
   } else {
-    RunOnce(exit);
+    exit = port;
   }
-  return exit;
 }
 
-template <typename Work>
-absl::Status VcpuCore::WhileHeld(Work&& work) {
-  absl::Status status;
-  {
-    const RunSession session(handle_, doorbell_, kick_mask_);
-    if (!session.claimed()) return session.status();
-    status = session.status();
-    if (status.ok()) status = work();
+// Entry n of the guest and the exit that ends it.
+bool VcpuCore::EnterOnce(Exit& exit) {
+  if (reset_ != Reset::kNone) {
+    if (const absl::Status status = ApplyReset(); !status.ok()) return Fail(exit, status);
   }
-  // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
-  // inside, on its way out, takes itself out: its caller may never come again.
-  if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
-    if ((told & kRequestStop) != 0) vm_.Left(cpu_);
-    if ((told & kRequestLeave) != 0) vm_.FinishRemoval(cpu_);
+  if (apic_base_stale_) {
+    if (half_done_) return FinishExit(exit);
+    if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(exit, status);
   }
-  return status;
+  const absl::StatusOr<Entry> entry = PrepareEntry();
+  if (!entry.ok()) return Fail(exit, entry.status());
+  if (*entry == Entry::kFinishFirst) return FinishExit(exit);
+  if (*entry == Entry::kAgain) return false;
+
+  const bool mail_waits = MailWaits();
+  if (mail_waits) {
+    ++counters_.mail_deferrals;
+    Poll();  // mail that came now has nothing else to end this entry
+  }
+  // Whatever was requested up to here, and not seen, makes this fail; what comes later kicks.
+  if (!doorbell_.EnterGuest(mail_waits)) return false;
+  const int error = RunKvm();
+  const bool kicked = doorbell_.LeaveGuest();
+  if (kicked || error == EINTR) SwallowKick(kick_mask_.signal);
+  // A kick that was on its way already says nothing of how long mail has waited.
+  if (error == 0 || (mail_waits && (doorbell_.requests() & ~kRequestsOfMail) != 0))
+    mail_rounds_ = 0;
+  if (error == 0) {
+    if (run().exit_reason != KVM_EXIT_IO) return HandleExit(exit);
+    HandlePort(exit);
+    return true;
+  }
+  if (error != EINTR && error != EAGAIN) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
+  ++counters_.interrupted;
+  if (doorbell_.requests() == 0) ++counters_.stray_kicks;
+  return false;
 }
 
 void VcpuCore::RunHeld(Exit& exit) {
@@ -103,6 +123,52 @@ void VcpuCore::RunHeld(Exit& exit) {
   }
 }
 
+template <typename Work>
+absl::Status VcpuCore::WhileHeld(Work&& work) {
+  absl::Status status;
+  {
+    const RunSession session(handle_, doorbell_, kick_mask_);
+    if (!session.claimed()) return session.status();
+    status = session.status();
+    if (status.ok()) status = work();
+  }
+  // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
+  // inside, on its way out, takes itself out: its caller may never come again.
+  if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
+    if ((told & kRequestStop) != 0) vm_.Left(cpu_);
+    if ((told & kRequestLeave) != 0) vm_.FinishRemoval(cpu_);
+  }
+  return status;
+}
+
+void VcpuCore::RunOnceInline(Exit& exit) {
+  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
+  const absl::Status status = WhileHeld([&]() __attribute__((always_inline)) {
+    RunHeld(exit);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) exit = HostErrorExit{status};
+}
+
+void VcpuCore::RunOnce(Exit& exit) { RunOnceInline(exit); }
+
+inline Exit VcpuCore::Run() {
+  Exit exit = PortExit{};
+  // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
+  if (served_.Load(std::memory_order_relaxed)) {
+    exit = HostErrorExit{absl::FailedPreconditionError(
+        fmt::format("vCPU {}: Run called while another Run is inside a callback for it", cpu_))};
+  } else {
+    RunOnceInline(exit);
+  }
+  return exit;
+}
+
+Exit Vcpu::Run() {
+  if (VcpuCore* core = vm_->Find(cpu_)) return core->Run();
+  return WithoutCore();
+}
+
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
   return WhileHeld([&] { return vm_.fabric().SendMessage(Source(), message); });
@@ -136,55 +202,6 @@ absl::Status VcpuCore::Hold() {
   });
 }
 
-// Entry n of the guest and the exit that ends it.
-bool VcpuCore::EnterOnce(Exit& exit) {
-  if (reset_ != Reset::kNone) {
-    if (const absl::Status status = ApplyReset(); !status.ok()) return Fail(exit, status);
-  }
-  if (apic_base_stale_) {
-    if (half_done_) return FinishExit(exit);
-    if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(exit, status);
-  }
-  const absl::StatusOr<Entry> entry = PrepareEntry();
-  if (!entry.ok()) return Fail(exit, entry.status());
-  if (*entry == Entry::kFinishFirst) return FinishExit(exit);
-  if (*entry == Entry::kAgain) return false;
-
-  const bool mail_waits = MailWaits();
-  if (mail_waits) {
-    ++counters_.mail_deferrals;
-    Poll();  // mail that came now has nothing else to end this entry
-  }
-  // Whatever was requested up to here, and not seen, makes this fail; what comes later kicks.
-  if (!doorbell_.EnterGuest(mail_waits)) return false;
-  const int error = RunKvm();
-  const bool kicked = doorbell_.LeaveGuest();
-  if (kicked || error == EINTR) SwallowKick(kick_mask_.signal);
-  // A kick that was on its way already says nothing of how long mail has waited.
-  if (error == 0 || (mail_waits && (doorbell_.requests() & ~kRequestsOfMail) != 0))
-    mail_rounds_ = 0;
-  if (error == 0) return HandleExit(exit);
-  if (error != EINTR && error != EAGAIN) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
-  ++counters_.interrupted;
-  if (doorbell_.requests() == 0) ++counters_.stray_kicks;
-  return false;
-}
-
-int VcpuCore::RunKvm() {
-  const uint8_t cr8 = static_cast<uint8_t>(run().cr8);
-  const int error = handle_.RunOnce();
-  ++counters_.entries;
-  half_done_ = left_half_done_ = false;
-  stepper_.AfterRun(run());
-  if (error == 0) trail_.exit_reason.Store(run().exit_reason, std::memory_order_relaxed);
-  if (run().kvm_valid_regs & KVM_SYNC_X86_REGS) {
-    trail_.rip.Store(run().s.regs.regs.rip, std::memory_order_relaxed);
-  }
-  // The guest's own MOV to CR8. CR8 has TPR[7:4] alone: what it did not change stays whole.
-  if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
-  return error;
-}
-
 bool VcpuCore::FinishExit(Exit& exit) {
   doorbell_.ForceExit();
   const int error = RunKvm();
@@ -194,6 +211,10 @@ bool VcpuCore::FinishExit(Exit& exit) {
   if (error == 0 && reset_ != Reset::kNone) {
     half_done_ = true;
     return false;
+  }
+  if (error == 0 && run().exit_reason == KVM_EXIT_IO) {
+    HandlePort(exit);
+    return true;
   }
   if (error == 0) return HandleExit(exit);
   ++counters_.interrupted;

@@ -117,21 +117,37 @@ class VcpuCore {
   bool Fault(Exit& exit, GuestFaultExit::Kind kind, uint64_t detail,
              std::span<const uint8_t> bytes = {});
 
-  // vcpu_core.cc: the loop.
+  // vcpu_core.cc: the loop. What every exit passes through is inlined into one function: the kernel
+  // leaves nothing of the processor's return stack, and each level is a return mispredicted.
   void RunOnce(Exit& exit);
+  [[gnu::always_inline]] inline void RunOnceInline(Exit& exit);
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileHeld(Work&& work);
-  void RunHeld(Exit& exit);
+  [[gnu::always_inline]] inline void RunHeld(Exit& exit);
   // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
   int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
-  bool EnterOnce(Exit& exit);
+  [[gnu::always_inline]] inline bool EnterOnce(Exit& exit);
+  [[gnu::always_inline]] inline void HandlePort(Exit& exit);
   // Completes the exit that KVM holds half done. It may turn into another exit.
   bool FinishExit(Exit& exit);
   // One KVM_RUN and the bookkeeping after it; returns its errno.
-  int RunKvm();
+  int RunKvm() {
+    const uint8_t cr8 = static_cast<uint8_t>(run().cr8);
+    const int error = handle_.RunOnce();
+    ++counters_.entries;
+    half_done_ = left_half_done_ = false;
+    stepper_.AfterRun(run());
+    if (error == 0) trail_.exit_reason.Store(run().exit_reason, std::memory_order_relaxed);
+    if (run().kvm_valid_regs & KVM_SYNC_X86_REGS) {
+      trail_.rip.Store(run().s.regs.regs.rip, std::memory_order_relaxed);
+    }
+    // The guest's own MOV to CR8. CR8 has TPR[7:4] alone: what it did not change stays whole.
+    if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
+    return error;
+  }
   void Sleep();
   // Whether the guest's next stretch comes before new mail, NMIs included. Taking it in costs an
   // entry or an exit, and whoever only sends would else keep the guest from ever running.
@@ -160,7 +176,7 @@ class VcpuCore {
   bool MaskedByTprOnly() const;
 
   // exits.cc
-  bool HandleExit(Exit& exit);
+  bool HandleExit(Exit& exit);  // any but KVM_EXIT_IO
   bool HandleDebug(Exit& exit);
   bool HandleMmio(Exit& exit);
   bool HandleOtherMmio(std::span<uint8_t> data, Exit& exit);

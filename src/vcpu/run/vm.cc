@@ -32,11 +32,6 @@ absl::Status NotThere(int cpu) {
       fmt::format("vCPU {} is not there: it was not added, or has been removed", cpu));
 }
 
-Exit WithoutCore(bool removed, int cpu) {
-  if (removed) return StoppedExit{.removed = true};
-  return HostErrorExit{NotThere(cpu)};
-}
-
 }  // namespace
 
 Vm::Vm(std::unique_ptr<VmCore> core) : core_(std::move(core)) {}
@@ -116,13 +111,13 @@ std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
 bool Vm::CanNeverRunAgain() { return core_->CanNeverRunAgain(); }
 void Vm::SetIdleObserver(IdleObserver* observer) { core_->SetIdleObserver(observer); }
 
-Exit Vcpu::Run() {
-  if (VcpuCore* core = vm_->Find(cpu_)) return core->Run();
-  return WithoutCore(vm_->HasLeft(cpu_), cpu_);
+Exit Vcpu::WithoutCore() const {
+  if (vm_->HasLeft(cpu_)) return StoppedExit{.removed = true};
+  return HostErrorExit{NotThere(cpu_)};
 }
 Exit Vcpu::Run(Devices& devices) {
   if (VcpuCore* core = vm_->Find(cpu_)) return core->Run(*this, devices);
-  return WithoutCore(vm_->HasLeft(cpu_), cpu_);
+  return WithoutCore();
 }
 absl::Status Vcpu::SendMessage(const apic::Message& message) {
   VcpuCore* core = vm_->Find(cpu_);
