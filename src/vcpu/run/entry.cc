@@ -31,7 +31,7 @@ class Raised {
 
 }  // namespace
 
-absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
+VcpuCore::Entry VcpuCore::PrepareEntry(Exit& exit) {
   const std::optional<uint8_t> vector = lapic_.Deliverable();
   LookAtWire();
   const bool interrupt = vector.has_value() || ExtIntWaits();
@@ -61,7 +61,8 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
       poll_at_ = Clock::kNever;
     }
     stepper_.Refill();
-    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
+    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok())
+      return Failed(exit, status);
     return Entry::kReady;
   }
 
@@ -69,7 +70,8 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   const bool queued = (run().kvm_dirty_regs & KVM_SYNC_X86_EVENTS) != 0 &&
                       (events.interrupt.injected != 0 || events.exception.injected != 0);
   if (run().ready_for_interrupt_injection && run().if_flag && !queued) {
-    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok()) return status;
+    if (const absl::Status status = stepper_.Disarm(handle_); !status.ok())
+      return Failed(exit, status);
     // What the 8259 has goes first: it bypasses the local APIC's priorities.
     if (!ExtIntWaits()) {
       Inject(*vector);
@@ -92,8 +94,13 @@ absl::StatusOr<VcpuCore::Entry> VcpuCore::PrepareEntry() {
   const absl::Status status = stepper_.exhausted() || kvm_holds_one
                                   ? stepper_.Disarm(handle_)
                                   : stepper_.Arm(handle_, vm_.memory());
-  if (!status.ok()) return status;
+  if (!status.ok()) return Failed(exit, status);
   return Entry::kReady;
+}
+
+VcpuCore::Entry VcpuCore::Failed(Exit& exit, absl::Status status) {
+  Fail(exit, std::move(status));
+  return Entry::kFailed;
 }
 
 // Has the clock ring even if no timer of the guest's expires.

@@ -38,8 +38,7 @@ absl::Status Stepper::Arm(VcpuHandle& handle, const MemorySlots& memory) {
   return SetStepping(handle, true);
 }
 
-absl::Status Stepper::Disarm(VcpuHandle& handle) {
-  if (!armed_) return absl::OkStatus();
+absl::Status Stepper::DisarmNow(VcpuHandle& handle) {
   armed_ = false;
   return SetStepping(handle, false);
 }

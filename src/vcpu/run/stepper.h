@@ -31,7 +31,8 @@ class Stepper {
   // again would let TF leak into a frame that the guest pushes. Not before HLT, whose exit
   // stepping would lose, nor where the guest debugs itself.
   absl::Status Arm(VcpuHandle& handle, const MemorySlots& memory);
-  absl::Status Disarm(VcpuHandle& handle);
+  // Inline: for every entry.
+  absl::Status Disarm(VcpuHandle& handle) { return armed_ ? DisarmNow(handle) : absl::OkStatus(); }
   // KVM_RUN has returned: what the page holds of the registers is new.
   void AfterRun(const kvm_run& run) { filled_ = run.kvm_valid_regs; }
   // After KVM_EXIT_DEBUG: a step, as a rule. But where the processor makes the steps, the handler
@@ -46,6 +47,7 @@ class Stepper {
 
   absl::StatusOr<Registers> GetRegisters(VcpuHandle& handle);
   absl::StatusOr<bool> MayStep(VcpuHandle& handle, const MemorySlots& memory);
+  absl::Status DisarmNow(VcpuHandle& handle);
   absl::Status MendPushedFlags(VcpuHandle& handle, const MemorySlots& memory);
 
   int budget_ = kBudget;

@@ -56,10 +56,9 @@ bool VcpuCore::EnterOnce(Exit& exit) {
     if (half_done_) return FinishExit(exit);
     if (const absl::Status status = MirrorApicBase(); !status.ok()) return Fail(exit, status);
   }
-  const absl::StatusOr<Entry> entry = PrepareEntry();
-  if (!entry.ok()) return Fail(exit, entry.status());
-  if (*entry == Entry::kFinishFirst) return FinishExit(exit);
-  if (*entry == Entry::kAgain) return false;
+  if (const Entry entry = PrepareEntry(exit); entry != Entry::kReady) {
+    return entry == Entry::kFinishFirst ? FinishExit(exit) : entry == Entry::kFailed;
+  }
 
   const bool mail_waits = MailWaits();
   if (mail_waits) {

@@ -167,8 +167,9 @@ class VcpuCore {
   }
 
   // entry.cc: what to put into the guest.
-  enum class Entry : uint8_t { kReady, kFinishFirst, kAgain };
-  absl::StatusOr<Entry> PrepareEntry();
+  enum class Entry : uint8_t { kReady, kFinishFirst, kAgain, kFailed };
+  Entry PrepareEntry(Exit& exit);
+  Entry Failed(Exit& exit, absl::Status status);
   void Inject(uint8_t vector);
   bool InjectExtInt();
   void QueueInterrupt(uint8_t vector);
