@@ -113,10 +113,12 @@ typedef struct muster_config {
   muster_extint extint; /**< outlives the VM */
 } muster_config;
 
-/** One vCPU, no clock, descriptors made here; in the first version's structure, without `extint`.
- * C and C++ mean muster_config_init_sized by it. */
+/** One vCPU, no clock, descriptors made here. In C and C++ the name is a macro, for
+ * muster_config_init_sized. The function itself makes the first version's structure, without
+ * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
-/** The same in one of `size` bytes, as the caller knows it. */
+/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: nothing
+ * is written. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 

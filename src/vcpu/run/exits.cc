@@ -24,7 +24,7 @@ bool IsApicMsr(uint32_t index) {
 
 bool VcpuCore::HandleExit(Exit& exit) {
   kvm_run& r = run();
-  switch (r.exit_reason) {
+  switch (r.exit_reason) {  // KVM_EXIT_IO: HandlePort, vcpu_core.cc
     case KVM_EXIT_MMIO:
       ++counters_.mmio_exits;
       half_done_ = true;

@@ -42,7 +42,7 @@ class VcpuCore {
 
   // ---- the thread that drives the vCPU ----
   // See Vcpu.
-  Exit Run();
+  Exit Run();  // for Vcpu::Run() alone: inline in vcpu_core.cc
   Exit Run(Vcpu& vcpu, Devices& devices);
   absl::Status Send(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);

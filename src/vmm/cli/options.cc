@@ -59,8 +59,10 @@ absl::StatusOr<uint64_t> ParseMemory(const std::string& text) {
   if (!bytes.ok()) return bytes;
   if (*bytes < GuestMemory::kSmallest || *bytes > GuestMemory::kLargest ||
       *bytes % GuestMemory::kPage != 0) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not whole pages (4K) between 1M and 1024G", text));
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is not whole pages (4K) between 1M and 1024G{}", text,
+        text.find_first_not_of("0123456789") == std::string::npos ? "; without a unit it is bytes"
+                                                                  : ""));
   }
   return bytes;
 }
@@ -95,10 +97,6 @@ absl::StatusOr<uint64_t> ParseAddress(const std::string& text) {
 std::string JoinWords(std::string text, const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
-}
-
-PrintAndExit Refuse(const std::string& what) {
-  return {kExitUsage, "", fmt::format("muster: {}; see muster --help\n", what)};
 }
 
 // Help in lines that a terminal of 100 columns has room for.
@@ -190,11 +188,6 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     own.erase(end, own.end());
   }
   const bool has_words = !words.empty();
-  // help COMMAND is COMMAND --help.
-  if (!own.empty() && own.front() == "help") {
-    own.erase(own.begin());
-    own.push_back("--help");
-  }
 
   CLI::App app("Runs small multiprocessor guests on KVM, with local APICs in user space.",
                "muster");
@@ -311,7 +304,30 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     names += (names.empty() ? "" : ", ") + command->get_name();
     known = known || own.front() == command->get_name();
   }
+  std::string page = "muster --help";  // that says more
+  const auto Refuse = [&page](const std::string& what) {
+    return PrintAndExit{kExitUsage, "", fmt::format("muster: {}; see {}\n", what, page)};
+  };
   if (!known) return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));
+  // help COMMAND is COMMAND --help.
+  if (!own.empty() && own.front() == "help") {
+    own.erase(own.begin());
+    if (has_words) return Refuse("help takes no words after --");
+    if (own.size() > 1) return Refuse(fmt::format("'{}' is more than muster help takes", own[1]));
+    const bool on_itself = own.empty() || own.front() == "--help" || own.front() == "-h";
+    if (!on_itself && own.front().starts_with('-')) {
+      return Refuse(fmt::format("{} is no option of muster help", own.front()));
+    }
+    if (!on_itself && std::none_of(commands.begin(), commands.end(), [&](const CLI::App* command) {
+          return own.front() == command->get_name();
+        })) {
+      return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));
+    }
+    if (on_itself) own.clear();
+    own.push_back("--help");
+  } else if (!own.empty() && !own.front().starts_with('-')) {
+    page = "muster help " + own.front();
+  }
 
   std::reverse(own.begin(), own.end());  // as CLI11 wants it
   try {

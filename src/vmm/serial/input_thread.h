@@ -10,8 +10,8 @@
 
 namespace muster::vmm {
 
-// The thread that brings a serial line's input: asleep but for what its descriptor says and for
-// who wakes it.
+// The thread that brings the input of a ConsolePeer or a ClientPeer: asleep but for what its
+// descriptor says and for who wakes it. InputFd has its own, which also waits for room.
 class InputThread {
  public:
   ~InputThread() { Stop(); }

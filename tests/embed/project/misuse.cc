@@ -89,7 +89,8 @@ void PlacesWithoutAVcpu() {
   }
   vm.cpu(1).LetGo();
   CHECK(vm.cpu(1).Inspect().state == vcpu::RunState::kOffline);
-  // A pause waits for the one that is in nobody's hands, and says which that is.
+  // A pause waits for the one that has returned from Run with something for its caller to do, and
+  // says which that is.
   CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
   CHECK_ERROR(vm->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "caller's hands");
 }
