@@ -67,6 +67,7 @@ SNIPPET ap_tsc_on_demand
     movl %eax, 0x530
     movl %edx, 0x534
     incl 0x538
+    sti
 2:  cmpb $0, 0x520
     je 2b
     movb $0, 0x520
