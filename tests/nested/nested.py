@@ -43,7 +43,7 @@ def write_out(kind, payload):
     file.buffer.flush()
 
 
-def boot(arguments):
+def make(arguments):
     if arguments.intel:
         command = getattr(arguments, "command", [])
         content = [path for path in command[1:] if os.path.isfile(path)] + arguments.content
@@ -53,6 +53,21 @@ def boot(arguments):
         return bochs.Bochs(report, content, arguments.cpus)
     wanted = {str(kernel.REPOSITORY), os.getcwd(), "/tmp", "/var/tmp"}
     return qemu.Qemu(report, sorted(wanted - {"/"}, key=len))
+
+
+BOOTS = 3
+
+
+def boot(arguments):
+    """An emulated machine now and then stands still while it boots, of which no command knows yet."""
+    for left in reversed(range(BOOTS)):
+        try:
+            return make(arguments)
+        except machine.Down as error:
+            if left == 0:
+                raise
+            report(f"{error}\nnested: boots again")
+    raise AssertionError
 
 
 def run(arguments):

@@ -19,6 +19,7 @@ import unittest.mock
 import frames
 import kernel
 import machine
+import nested
 import qemu
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -102,7 +103,8 @@ class Command(unittest.TestCase):
         run = execute("sh", "-c", "echo c > /proc/sysrq-trigger")
         self.assertEqual(run.returncode, 14)
         self.assertIn("Kernel panic", run.stderr)
-        self.assertEqual(execute("echo", "again").stdout, "again\n")
+        again = execute("echo", "again")
+        self.assertEqual((again.returncode, again.stdout), (0, "again\n"), again.stderr)
 
     def test_who_waits_while_the_machine_goes_down_gets_the_next_one(self):
         with subprocess.Popen([*NESTED, "exec", "--session", SESSION, "--", "sh", "-c",
@@ -113,6 +115,24 @@ class Command(unittest.TestCase):
             self.assertEqual((second.returncode, second.stdout), (0, "again\n"), second.stderr)
             first.communicate()
             self.assertEqual(first.returncode, 14)
+
+
+class Boots(unittest.TestCase):
+    """A machine that stands still while it boots is booted again, a few times."""
+
+    def boot(self, *outcomes):
+        with unittest.mock.patch.object(nested, "make", side_effect=outcomes) as made, \
+                unittest.mock.patch.object(nested, "report"):
+            try:
+                return nested.boot(None), made.call_count
+            except machine.Down as error:
+                return str(error), made.call_count
+
+    def test_it_is_booted_again(self):
+        self.assertEqual(self.boot(machine.Down("stands"), "up"), ("up", 2))
+
+    def test_not_for_ever(self):
+        self.assertEqual(self.boot(*[machine.Down("stands")] * 9), ("stands", nested.BOOTS))
 
 
 class OneCommand(unittest.TestCase):

@@ -37,7 +37,7 @@ class Qemu(Machine):
     """The guest sees the host's files; it may write in those of the directories `writable`."""
 
     backend = "qemu"
-    boot_limit = 60
+    boot_limit = 40
 
     def __init__(self, report, writable):
         self.writable = writable
