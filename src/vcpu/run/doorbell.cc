@@ -27,21 +27,22 @@ namespace muster::vcpu {
 // R1 before O2 in S: O2 reads r, and the owner does not enter.
 //
 // Leaving: kUser after KVM_RUN is a release store, which on x86 may wait in the store buffer until
-// the next O1 or kFree. A ringer that reads the older kGuest meanwhile kicks for nothing. None is
-// lost: in S such an R2, as one that reads kUser, still comes before the next O1, which overwrites
-// what it read; so R1 does, and O2 reads r.
+// the next O1 or kFree at most. A ringer that reads the older kGuest meanwhile kicks for nothing.
+// No request is lost: in S such an R2, as one that reads kUser, still comes before the next O1,
+// which overwrites what it read; so R1 does, and O2 reads r.
 //
-// immediate_exit is cleared only where it is seen set, and before the next O1 and O2, never between
-// O2 and KVM_RUN: there it could wipe out the 1 of a ringer whose request O2 has missed, and whose
-// signal was swallowed. A plain store would do where it is, since O1, which is sequentially
-// consistent, drains it before O2; the exchange is for its answer, and keeps the argument local:
-// what it wipes out was published before it. tests/model/kick.pml searches all of this on x86 store
-// buffers.
+// LeaveGuest clears immediate_exit only where it is seen set, and before the next O1 and O2, never
+// between O2 and KVM_RUN: there it could wipe out the 1 of a ringer whose request O2 has missed,
+// and whose signal was swallowed. A plain store would do where it is, since O1, which is
+// sequentially consistent, drains it before O2; the exchange is for its answer, and keeps the
+// argument local: what it wipes out was published before it. tests/model/kick.pml searches all of
+// this on x86 store buffers.
 //
-// One signal is enough: whoever turns immediate_exit from 0 to 1 sends it, always. A second ringer
-// that finds 1 may rely on it: either the owner has not cleared the byte, and that signal ends
-// the KVM_RUN that it is in; or it has cleared it, and reads requests_ afterwards. The second
-// ringer's request waits, then, for the first one to come from its exchange to its tgkill.
+// One signal is enough: the ringer that turns immediate_exit from 0 to 1 sends it, always. A second
+// ringer that finds 1 may rely on it: either the owner has not cleared the byte, and that signal,
+// or the byte at the next entry, ends a KVM_RUN; or it has cleared it, and reads requests_
+// afterwards. The second ringer's request waits, then, for the first one to come from its exchange
+// to its tgkill.
 
 Doorbell::Doorbell(uint8_t* immediate_exit, int kick_signal)
     : immediate_exit_(*immediate_exit), process_(getpid()), kick_signal_(kick_signal) {}

@@ -76,6 +76,9 @@ class Doorbell {
             .made = made_.Load(std::memory_order_relaxed)};
   }
 
+  // Whose threads are kicked: that which made this.
+  pid_t process() const { return process_; }
+
   // ---- the owner's thread ----
 
   // Those of every entry and exit are inline: after a return from the guest each line of code and

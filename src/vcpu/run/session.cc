@@ -58,7 +58,7 @@ absl::Status RunSession::AdoptMask(VcpuHandle& handle, KickMask& mask) {
     if (!status.ok()) return status;
     mask.in_guest = wanted;
   }
-  if (mask.stays_blocked) mask.seen = ThisThread();
+  if (mask.stays_blocked) mask.seen = ThisThread(doorbell_.process());
   return absl::OkStatus();
 }
 

@@ -25,14 +25,16 @@ struct KickMask {
   pid_t seen = 0;
 };
 
-// The calling thread's id, asked for once: a system call for each Run shows. A child of fork()
-// would have its parent's, but it cannot run vCPUs either: KVM binds a VM to the address space that
-// made it.
-inline pid_t ThisThread() {
-  constinit static thread_local pid_t id = 0;
-  if (id == 0) [[unlikely]]
-    id = gettid();
-  return id;
+// The calling thread's id, asked for once in each process: a system call for each Run shows, and a
+// child of fork() has its parent's thread-local variables.
+inline pid_t ThisThread(pid_t process) {
+  struct Known {
+    pid_t process, thread;
+  };
+  constinit static thread_local Known known{};
+  if (known.process != process) [[unlikely]]
+    known = {process, gettid()};
+  return known.thread;
 }
 
 // Takes the kick signal out of the calling thread's queue, if it is there.
@@ -48,10 +50,10 @@ class RunSession {
       : doorbell_(doorbell),
         kick_signal_(mask.signal),
         kicks_before_(doorbell.kicks()),
-        claimed_(doorbell.Claim(ThisThread())) {
+        claimed_(doorbell.Claim(ThisThread(doorbell.process()))) {
     if (!claimed_) [[unlikely]] {
       status_ = Busy(handle);
-    } else if (mask.seen != ThisThread()) {
+    } else if (mask.seen != ThisThread(doorbell.process())) {
       status_ = AdoptMask(handle, mask);
     }
   }

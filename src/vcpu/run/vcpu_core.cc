@@ -151,7 +151,7 @@ void VcpuCore::RunOnceInline(Exit& exit) {
 
 void VcpuCore::RunOnce(Exit& exit) { RunOnceInline(exit); }
 
-inline Exit VcpuCore::Run() {
+Exit VcpuCore::Run() {
   Exit exit = PortExit{};  // HandlePort writes over it; every other way out sets it
   // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
   if (served_.Load(std::memory_order_relaxed)) {

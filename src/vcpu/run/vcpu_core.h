@@ -42,7 +42,7 @@ class VcpuCore {
 
   // ---- the thread that drives the vCPU ----
   // See Vcpu.
-  Exit Run();  // for Vcpu::Run() alone: inline in vcpu_core.cc
+  [[gnu::always_inline]] inline Exit Run();  // for Vcpu::Run() alone: in vcpu_core.cc
   Exit Run(Vcpu& vcpu, Devices& devices);
   absl::Status Send(const apic::Message& message);
   absl::Status SetLine(unsigned pin, bool asserted);
@@ -117,7 +117,7 @@ class VcpuCore {
   bool Fault(Exit& exit, GuestFaultExit::Kind kind, uint64_t detail,
              std::span<const uint8_t> bytes = {});
 
-  // vcpu_core.cc: the loop. What every exit passes through is inlined into one function: the kernel
+  // vcpu_core.cc: the loop. What every exit passes through has few levels of call: the kernel
   // leaves nothing of the processor's return stack, and each level is a return mispredicted.
   void RunOnce(Exit& exit);
   [[gnu::always_inline]] inline void RunOnceInline(Exit& exit);

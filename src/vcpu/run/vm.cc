@@ -115,7 +115,7 @@ Exit Vcpu::WithoutCore() const {
   if (vm_->HasLeft(cpu_)) return StoppedExit{.removed = true};
   return HostErrorExit{NotThere(cpu_)};
 }
-// Run() is in vcpu_core.cc, with the loop inlined into it.
+// Run() is in vcpu_core.cc, beside the loop.
 Exit Vcpu::Run(Devices& devices) {
   if (VcpuCore* core = vm_->Find(cpu_)) return core->Run(*this, devices);
   return WithoutCore();
