@@ -16,7 +16,7 @@ constexpr std::array<uint16_t, 16> kPorts = {0x20,  0x40,  0x60,   0x70,  0x90, 
                                              0x600, 0xcf9, 0x2000, 0x8900};
 
 // A clock that goes by leaps.
-struct Timer : DeviceTimer {
+struct LeapingTimer : DeviceTimer {
   uint64_t NowNs() override { return now; }
   void Arm(uint64_t deadline_ns) override { deadline = deadline_ns; }
   uint64_t now = 0, deadline = kNever;
@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto memory = GuestMemory::Create(uint64_t{1} << 20);
   Board board;
   FdPeer serial(/*input_fd=*/-1, nowhere);
-  Timer timers[PcDevices::kTimers];
+  LeapingTimer timers[PcDevices::kTimers];
   PcDevices devices(board, board, {timers[0], timers[1]}, serial, *memory, 4);
 
   muster::testing::FuzzInput input(data, size);
@@ -65,12 +65,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     // Time passes, or the processor acknowledges.
     const uint64_t passed = what >= 0xe0 && what < 0xe8 ? input.Take<uint32_t>() : 0;
-    for (int i = 0; i < PcDevices::kTimers; ++i) {
-      Timer& timer = timers[i];
+    for (const auto which : {PcDevices::kPitTimer, PcDevices::kRtcTimer}) {
+      LeapingTimer& timer = timers[which];
       timer.now += passed;
       if (timer.now < timer.deadline) continue;
       timer.deadline = DeviceTimer::kNever;
-      devices.TimerExpired(i);
+      devices.TimerExpired(which);
       if (timer.deadline <= timer.now) muster::testing::Require("a deadline that has passed");
     }
     if (what >= 0xe8 && what < 0xf0 && devices.pics().Asserted()) {

@@ -59,7 +59,9 @@ struct Guest {
     state.memory = &*memory;
     state.symbols = &symbols;
     state.variables = &variables;
-    vcpu::Inspection cpu{.cpu = 0, .registers_known = true};
+    vcpu::Inspection cpu;
+    cpu.cpu = 0;
+    cpu.registers_known = true;
     cpu.irr = {0x40};
     state.vcpus = {cpu};
     state.waits[0] = DeclaredWait{.address = 16, .size = 4};

@@ -218,7 +218,7 @@ TEST_CASE("expiries of the guest's timer do not keep it in single steps") {
     REQUIRE(std::holds_alternative<PortExit>(vcpu.Run()));
   }
   constexpr uint64_t kBudget = 200;
-  CHECK(vcpu.Inspect().counters.debug_exits <= kBudget);
+  CHECK(vcpu.Inspect().value().counters.debug_exits <= kBudget);
 }
 
 }  // namespace

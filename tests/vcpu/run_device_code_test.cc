@@ -37,8 +37,8 @@ TEST_CASE("an INIT that a device sends from a vCPU's own thread is there before 
       .destination = UINT32_MAX, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit};
   REQUIRE(one.t.vm().vcpu(0).SendMessage(init).ok());
   CHECK(one.NextPort() == 0x12);  // by the reset vector, and not 0x11
-  CHECK(one.t.vm().vcpu(0).Inspect().counters.inits == 1);
-  CHECK(one.t.vm().vcpu(1).Inspect().counters.inits == 1);
+  CHECK(one.t.vm().vcpu(0).Inspect().value().counters.inits == 1);
+  CHECK(one.t.vm().vcpu(1).Inspect().value().counters.inits == 1);
 }
 
 TEST_CASE("a device raises a line from a vCPU's own thread") {
@@ -65,7 +65,7 @@ TEST_CASE("the bootstrap processor starts again where it is told, its APIC as af
   const StartState start{.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode};
   REQUIRE(bsp.StartAgain(start).ok());
   CHECK(one.NextPort() == 0x10);
-  const Inspection anew = bsp.Inspect();
+  const Inspection anew = bsp.Inspect().value();
   CHECK(anew.apic_software_enabled);
   CHECK(anew.counters.nmis_injected == 0);
   CHECK(anew.irr.empty());

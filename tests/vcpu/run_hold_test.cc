@@ -70,7 +70,7 @@ TEST_CASE("a held CPU executes nothing, stands in a pause, and goes on when it i
   CHECK(held.t.vm().meeting_counters().lost_wakes == 0);
   held.cpu().LetGo();
   CHECK(held.NextPort() == 0x11);
-  CHECK_FALSE(held.cpu().Inspect().held);
+  CHECK_FALSE(held.cpu().Inspect().value().held);
 }
 
 TEST_CASE("an interrupt that came while its CPU was held comes before the next instruction") {

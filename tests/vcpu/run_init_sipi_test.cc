@@ -36,7 +36,7 @@ TEST_CASE("broadcast INIT and SIPI without a pause start every AP once") {
   t.Stop();
   CHECK(t.CountWrites(0x20) == static_cast<size_t>(cpus) - 1);
   for (int cpu = 1; cpu < cpus; ++cpu) {
-    CHECK(t.vm().vcpu(cpu).Inspect().counters.startups == 1);
+    CHECK(t.vm().vcpu(cpu).Inspect().value().counters.startups == 1);
   }
 }
 
@@ -123,8 +123,8 @@ TEST_CASE("two CPUs that INIT each other are both reset and both restart", "[cro
   // What they send to each other in the last round has arrived.
   t.Await("all CPUs at rest", [&] { return t.vm().CanNeverRunAgain(); });
   t.Stop();
-  const Inspection ap1 = t.vm().vcpu(1).Inspect();
-  const Inspection ap2 = t.vm().vcpu(2).Inspect();
+  const Inspection ap1 = t.vm().vcpu(1).Inspect().value();
+  const Inspection ap2 = t.vm().vcpu(2).Inspect().value();
   CHECK(ap1.counters.startups == 300);
   CHECK(ap2.counters.startups == 300);
   // An INIT inside the CPU's own ICR write: what follows the write is not executed in that life.
@@ -177,7 +177,7 @@ TEST_CASE("a device on the CPU's own thread may send it an INIT") {
               .SendMessage(
                   {.destination = 1, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit})
               .ok());
-  CHECK(t.vm().vcpu(1).Inspect().state == RunState::kWaitForSipi);
+  CHECK(t.vm().vcpu(1).Inspect().value().state == RunState::kWaitForSipi);
 }
 
 TEST_CASE("a hardware-disabled APIC takes no NMI by a shorthand") {

@@ -54,8 +54,27 @@ TEST_CASE("in a pause all CPUs can be looked at, through the pause") {
   REQUIRE(second.size() == 2);
   CHECK(first[0].rip == second[0].rip);
   CHECK(first[1].state == RunState::kWaitForSipi);
+  const Inspection alone = pause->Inspect(0).value();
+  CHECK(alone.cpu == 0);
+  CHECK(alone.rip == first[0].rip);
+  CHECK(absl::IsNotFound(pause->Inspect(2).status()));
   REQUIRE(pause->Resume().ok());
   CHECK(pause->InspectAll().empty());
+  CHECK(absl::IsFailedPrecondition(pause->Inspect(0).status()));
+}
+
+TEST_CASE("who asks one CPU that is awake inside Run is told so, and does not wait") {
+  TestVm t(1);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
+  t.Start();
+  t.AwaitWrites(0x10, 1);
+  for (const absl::Status& status :
+       {t.vm().vcpu(0).Inspect().status(), t.vm().vcpu(0).Events().status()}) {
+    CHECK(status == absl::FailedPreconditionError(
+                        "vCPU 0 does not stand still: its thread is awake inside Run"));
+  }
+  t.Stop();
+  CHECK(t.vm().vcpu(0).Inspect().value().cpu == 0);
 }
 
 TEST_CASE("that all sleep for good is not missed because somebody looks at them meanwhile") {

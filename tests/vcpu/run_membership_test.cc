@@ -59,13 +59,13 @@ TEST_CASE("a vCPU that comes again waits for SIPI, with nothing of its earlier l
   REQUIRE(vm.vm().SendMessage(To(1, DeliveryMode::kStartup, 8)).ok());
   // Software-enabled by its guest; a vector in service is nothing of the next life's.
   vm.Await("CPU 1 to enable its APIC", [&] {
-    const absl::StatusOr<Pause> pause = vm.vm().Pause(kForever);
-    return pause.ok() && vm.vm().vcpu(1).Inspect().apic_software_enabled;
+    absl::StatusOr<Pause> pause = vm.vm().Pause(kForever);
+    return pause.ok() && pause->Inspect(1).value().apic_software_enabled;
   });
   CHECK(vm.vm().RemoveVcpu(1).ok());
   vm.Await("it to have left", [&] { return WasRemoved(vm.vm().vcpu(1).Run()); });
   vm.Await("its thread to be out of Run", [&] { return vm.vm().AddVcpu(1).ok(); });
-  const Inspection seen = vm.vm().vcpu(1).Inspect();
+  const Inspection seen = vm.vm().vcpu(1).Inspect().value();
   CHECK(seen.state == RunState::kWaitForSipi);
   CHECK_FALSE(seen.apic_software_enabled);
   CHECK(seen.irr.empty());

@@ -216,7 +216,7 @@ TEST_CASE("a triple fault ends that CPU and no other, and is not taken for sleep
   t.Await("the fault", [&] { return std::holds_alternative<GuestFaultExit>(t.last_exit(0)); });
   CHECK(std::get<GuestFaultExit>(t.last_exit(0)).kind == GuestFaultExit::Kind::kTripleFault);
   CHECK(t.Look(1).state == RunState::kWaitForSipi);
-  CHECK(t.vm().vcpu(0).Inspect().state == RunState::kOffline);
+  CHECK(t.vm().vcpu(0).Inspect().value().state == RunState::kOffline);
   // Its caller has the fault in hand: whoever listens must not be told that all sleep before that.
   CHECK(observer.calls == 0);
   CHECK_FALSE(t.vm().CanNeverRunAgain());

@@ -295,12 +295,16 @@ int32_t muster_vcpu_start_again(muster_vm* vm, int32_t cpu, const muster_start* 
 
 int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspection,
                             muster_error* error) {
-  return WithVcpu(__func__, vm, cpu, error, [&](Vcpu& vcpu) {
-    absl::Status status = Need(inspection, "muster_inspection");
+  return WithVm(__func__, vm, error, [&](CVm& of) {
+    const absl::StatusOr<Vcpu*> vcpu = of.Find(cpu);
+    absl::Status status = vcpu.status();
+    if (status.ok()) status = Need(inspection, "muster_inspection");
     if (status.ok()) status = CheckSize(inspection->size, kInspection01, "muster_inspection");
     if (!status.ok()) return status;
+    const auto stands = of.Inspect(**vcpu);
+    if (!stands.ok()) return stands.status();
     muster_inspection seen{};
-    Fill(vcpu.Inspect(), seen);
+    Fill(*stands, seen);
     const uint32_t size = inspection->size;
     std::memcpy(inspection, &seen, std::min<size_t>(size, sizeof(seen)));
     inspection->size = size;

@@ -58,13 +58,13 @@ absl::Status CVm::Pause(uint64_t timeout_ns) {
   }
   try {
     absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
-    sync::MutexLock lock(mutex_);
-    if (pause.ok()) {
-      pause_ = *std::move(pause);
-    } else {
-      pausing_ = false;
+    if (!pause.ok()) {
+      EndPause();
+      return pause.status();
     }
-    return pause.status();
+    sync::MutexLock lock(mutex_);
+    pause_ = *std::move(pause);
+    return absl::OkStatus();
   } catch (...) {
     EndPause();
     throw;
@@ -75,7 +75,9 @@ absl::Status CVm::Resume() {
   std::optional<vcpu::Pause> pause;
   {
     sync::MutexLock lock(mutex_);
+    while (lookers_ > 0) looked_.Wait(mutex_);
     pause_.swap(pause);
+    looked_.Signal();  // another Resume, which finds nothing to do
   }
   if (!pause) return absl::OkStatus();
   try {
@@ -86,6 +88,31 @@ absl::Status CVm::Resume() {
     EndPause();
     throw;
   }
+}
+
+absl::StatusOr<Inspection> CVm::Inspect(Vcpu& vcpu) {
+  vcpu::Pause* pause = nullptr;
+  {
+    sync::MutexLock lock(mutex_);
+    if (pause_) {
+      pause = &*pause_;
+      ++lookers_;
+    }
+  }
+  if (pause == nullptr) return vcpu.Inspect();
+  try {
+    auto seen = pause->Inspect(vcpu.index());
+    EndLook();
+    return seen;
+  } catch (...) {
+    EndLook();
+    throw;
+  }
+}
+
+void CVm::EndLook() {
+  sync::MutexLock lock(mutex_);
+  if (--lookers_ == 0) looked_.Signal();
 }
 
 void CVm::EndPause() {

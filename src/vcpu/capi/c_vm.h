@@ -26,6 +26,8 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
 
   absl::Status Pause(uint64_t timeout_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Through the pause, if there is one.
+  absl::StatusOr<Inspection> Inspect(Vcpu& vcpu) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // FailedPrecondition where muster_config.extint is not set.
   absl::Status ExtIntRaised();
@@ -45,6 +47,7 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
  private:
   explicit CVm(const muster_config& config) : config_(config) {}
   void EndPause() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndLook() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const muster_config config_;
   std::optional<System> system_;
@@ -53,6 +56,8 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
   sync::Mutex mutex_;
   bool pausing_ ABSL_GUARDED_BY(mutex_) = false;  // from the begin of Pause to the end of Resume
   std::optional<vcpu::Pause> pause_ ABSL_GUARDED_BY(mutex_);
+  int lookers_ ABSL_GUARDED_BY(mutex_) = 0;  // which use *pause_ without the mutex
+  sync::CondVar looked_;                     // Resume waits for them
 };
 
 // muster_devices as Devices, for the time of one run.

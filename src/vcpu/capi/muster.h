@@ -354,8 +354,8 @@ typedef struct muster_inspection {
   uint64_t entries, interrupts, meetings, kicks; /**< totals */
 } muster_inspection;
 
-/** Waits while a thread is awake inside the vCPU's run: pause first, or ask when it has returned.
- */
+/** MUSTER_FAILED_PRECONDITION while a thread is awake inside the vCPU's run, but for a pause;
+ * MUSTER_NOT_FOUND where it is not there. */
 MUSTER_API int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspection,
                                        muster_error* error);
 

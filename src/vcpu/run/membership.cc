@@ -145,6 +145,11 @@ absl::Status VmCore::BringBack(int cpu, bool& removed_here) {
   return status;
 }
 
+absl::Status VmCore::NotThere(int cpu) {
+  return absl::NotFoundError(
+      fmt::format("vCPU {} is not there: it was not added, or has been removed", cpu));
+}
+
 absl::Status VmCore::RemoveVcpu(int cpu) {
   if (cpu == 0) {
     return absl::InvalidArgumentError(

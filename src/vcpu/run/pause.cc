@@ -18,6 +18,8 @@ struct Pause::State {
   bool tsc_obeys;                     // HostTraits::rdtsc_obeys_offset
   uint64_t host_tsc;                  // when the pause began
   absl::StatusOr<uint64_t> kvmclock;  // at that time
+
+  VmCore::Looks Look(const CpuSet& cpus);
 };
 
 absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
@@ -87,14 +89,27 @@ rendezvous::CpuSet Pause::standing() const {
   return state_ == nullptr ? rendezvous::CpuSet() : state_->standstill.standing();
 }
 
-std::vector<Inspection> Pause::InspectAll() {
-  if (state_ == nullptr) return {};
-  return state_->vm.InspectBy(
-      sync::kNever, [this](CpuSet targets, absl::FunctionRef<void(int)> look, uint64_t until) {
-        return state_->standstill.Execute(
+VmCore::Looks Pause::State::Look(const CpuSet& cpus) {
+  return vm.InspectBy(
+      cpus, sync::kNever,
+      [this](CpuSet targets, absl::FunctionRef<void(int)> look, uint64_t until) {
+        return standstill.Execute(
             Initiator::Outside(),
             Call{.targets = targets, .function = look, .deadline = until, .name = "inspect"});
       });
+}
+
+std::vector<Inspection> Pause::InspectAll() {
+  if (state_ == nullptr) return {};
+  return state_->Look(state_->vm.Present()).seen;
+}
+
+absl::StatusOr<Inspection> Pause::Inspect(int cpu) {
+  if (state_ == nullptr) return absl::FailedPreconditionError("Inspect called after Resume");
+  if (!state_->vm.IsPresent(cpu)) return VmCore::NotThere(cpu);
+  VmCore::Looks looks = state_->Look({cpu});
+  if (!looks.seen.empty()) return std::move(looks.seen.front());
+  return looks.status.ok() ? VmCore::NotThere(cpu) : looks.status;  // it may have left meanwhile
 }
 
 absl::Status Pause::Resume() {

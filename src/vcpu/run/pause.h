@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -29,6 +30,8 @@ class Pause {
 
   // Vm::InspectAll of the world as it stands, which that one would wait for.
   std::vector<Inspection> InspectAll();
+  // One of them. NotFound where it is not there, FailedPrecondition after Resume.
+  absl::StatusOr<Inspection> Inspect(int cpu);
 
   // Lets the vCPUs go on, whatever it returns: an error is that of setting a clock. Only the first
   // call does anything.

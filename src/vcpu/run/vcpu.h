@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <vector>
 
 #include <muster/apic/message.h>
@@ -49,9 +50,10 @@ class Vcpu {
   // was pending arrives. InvalidArgument for another vCPU.
   absl::Status StartAgain(const StartState& start);
 
-  // The vCPU as it stands, and its last events. While no thread is inside Run: waits until then.
-  Inspection Inspect();
-  std::vector<Event> Events() const;
+  // The vCPU as it stands, and its last events. FailedPrecondition while its thread is awake inside
+  // Run: see Vm::InspectAll, which asks it. Never waits for a vCPU.
+  absl::StatusOr<Inspection> Inspect();
+  absl::StatusOr<std::vector<Event>> Events() const;
 
  private:
   friend class VmCore;

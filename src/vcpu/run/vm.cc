@@ -10,26 +10,22 @@ namespace muster::vcpu {
 
 namespace {
 
-// Waits while the vCPU's thread is awake inside Run.
+// Waits for other borrowers only: two vCPUs' callbacks may look at each other's.
 template <typename Look>
-auto WhileBorrowed(VcpuCore& core, Look&& look) {
-  const Stay* const stay = Stay::Of(core.vm());
-  // In a callback of a device it is not: who is awake inside then is another thread.
-  const bool own =
-      stay != nullptr && stay->where() == Stay::Where::kLoop && stay->cpu() == core.cpu();
-  while (core.doorbell().TryBorrow() == Execution::kBorrowed) {
-    // In a callback of the loop: the run lock is the caller's own.
-    if (own && core.doorbell().execution() == Execution::kUser) return look(core);
-    sync::Yield();
+auto WhileBorrowed(VcpuCore& core, Look&& look) -> absl::StatusOr<decltype(look(core))> {
+  if (core.doorbell().Borrow() == Execution::kBorrowed) {
+    const Stay* const stay = Stay::Of(core.vm());
+    // In a callback of the loop the run lock is the caller's own. In one of a device it is not: who
+    // is awake inside then is another thread.
+    if (stay != nullptr && stay->where() == Stay::Where::kLoop && stay->cpu() == core.cpu()) {
+      return look(core);
+    }
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {} does not stand still: its thread is awake inside Run", core.cpu()));
   }
   auto seen = look(core);
   core.doorbell().GiveBack();
   return seen;
-}
-
-absl::Status NotThere(int cpu) {
-  return absl::NotFoundError(
-      fmt::format("vCPU {} is not there: it was not added, or has been removed", cpu));
 }
 
 }  // namespace
@@ -113,7 +109,7 @@ void Vm::SetIdleObserver(IdleObserver* observer) { core_->SetIdleObserver(observ
 
 Exit Vcpu::WithoutCore() const {
   if (vm_->HasLeft(cpu_)) return StoppedExit{.removed = true};
-  return HostErrorExit{NotThere(cpu_)};
+  return HostErrorExit{VmCore::NotThere(cpu_)};
 }
 // Run() is in vcpu_core.cc, beside the loop.
 Exit Vcpu::Run(Devices& devices) {
@@ -122,37 +118,31 @@ Exit Vcpu::Run(Devices& devices) {
 }
 absl::Status Vcpu::SendMessage(const apic::Message& message) {
   VcpuCore* core = vm_->Find(cpu_);
-  return core != nullptr ? core->Send(message) : NotThere(cpu_);
+  return core != nullptr ? core->Send(message) : VmCore::NotThere(cpu_);
 }
 absl::Status Vcpu::SetLine(unsigned pin, bool asserted) {
   VcpuCore* core = vm_->Find(cpu_);
-  return core != nullptr ? core->SetLine(pin, asserted) : NotThere(cpu_);
+  return core != nullptr ? core->SetLine(pin, asserted) : VmCore::NotThere(cpu_);
 }
 absl::Status Vcpu::StartAgain(const StartState& start) {
   VcpuCore* core = vm_->Find(cpu_);
-  return core != nullptr ? core->StartAgain(start) : NotThere(cpu_);
+  return core != nullptr ? core->StartAgain(start) : VmCore::NotThere(cpu_);
 }
 absl::Status Vcpu::Hold() {
   VcpuCore* core = vm_->Find(cpu_);
-  return core != nullptr ? core->Hold() : NotThere(cpu_);
+  return core != nullptr ? core->Hold() : VmCore::NotThere(cpu_);
 }
 void Vcpu::LetGo() {
   if (VcpuCore* core = vm_->Find(cpu_)) core->doorbell().Ring(kRequestGoOn);
 }
-Inspection Vcpu::Inspect() {
+absl::StatusOr<Inspection> Vcpu::Inspect() {
   VcpuCore* core = vm_->Find(cpu_);
-  if (core == nullptr) {
-    Inspection nobody;
-    nobody.cpu = cpu_;
-    nobody.apic_id = static_cast<uint32_t>(cpu_);
-    nobody.state = RunState::kOffline;
-    return nobody;
-  }
+  if (core == nullptr) return VmCore::NotThere(cpu_);
   return WhileBorrowed(*core, [](VcpuCore& of) { return of.Inspect(); });
 }
-std::vector<Event> Vcpu::Events() const {
+absl::StatusOr<std::vector<Event>> Vcpu::Events() const {
   VcpuCore* core = vm_->Find(cpu_);
-  if (core == nullptr) return {};
+  if (core == nullptr) return VmCore::NotThere(cpu_);
   return WhileBorrowed(*core, [](VcpuCore& of) { return of.Events(); });
 }
 

@@ -218,16 +218,19 @@ void VmCore::InspectIdle(CpuSet& cpus, std::vector<Inspection>& into) {
 }
 
 std::vector<Inspection> VmCore::InspectAll(uint64_t timeout_ns) {
-  return InspectBy(sync::After(timeout_ns), [&](CpuSet targets, absl::FunctionRef<void(int)> look,
-                                                uint64_t until) {
-    return rendezvous_.Execute(
-        Initiator::Outside(),
-        Call{.targets = targets, .function = look, .deadline = until, .name = "inspect"});
-  });
+  return InspectBy(Present(), sync::After(timeout_ns),
+                   [&](CpuSet targets, absl::FunctionRef<void(int)> look, uint64_t until) {
+                     return rendezvous_.Execute(Initiator::Outside(), Call{.targets = targets,
+                                                                           .function = look,
+                                                                           .deadline = until,
+                                                                           .name = "inspect"});
+                   })
+      .seen;
 }
 
-std::vector<Inspection> VmCore::InspectBy(uint64_t deadline, ExecuteLook execute) {
-  std::vector<Inspection> seen;
+VmCore::Looks VmCore::InspectBy(CpuSet rest, uint64_t deadline, ExecuteLook execute) {
+  Looks looks;
+  std::vector<Inspection>& seen = looks.seen;
   sync::Mutex mutex;
   std::vector<Inspection> met;
   const auto look = [&](int cpu) {
@@ -235,7 +238,6 @@ std::vector<Inspection> VmCore::InspectBy(uint64_t deadline, ExecuteLook execute
     sync::MutexLock lock(mutex);
     met.push_back(std::move(inspection));
   };
-  CpuSet rest = Present();
   InspectIdle(rest, seen);
   // In stretches: one that was asked on its way out of Run stays there, where it can be looked at,
   // and does not come.
@@ -245,12 +247,13 @@ std::vector<Inspection> VmCore::InspectBy(uint64_t deadline, ExecuteLook execute
     const absl::StatusOr<Outcome> outcome = execute(rest, look, until);
     if (outcome.ok()) rest -= outcome->ran;
     InspectIdle(rest, seen);
+    looks.status = outcome.status();
     if (!outcome.ok() || until == deadline) break;
   }
   seen.insert(seen.end(), met.begin(), met.end());
   std::sort(seen.begin(), seen.end(),
             [](const Inspection& a, const Inspection& b) { return a.cpu < b.cpu; });
-  return seen;
+  return looks;
 }
 
 // ---- rendezvous::Notifier -----------------------------------------------------------------------

@@ -50,6 +50,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
     // Relaxed: nothing of the vCPU is looked at after this.
     return places_[cpu].Load(std::memory_order_relaxed) == Place::kLeft;
   }
+  static absl::Status NotThere(int cpu);
   // Null where there is none.
   VcpuCore* Find(int cpu) { return IsPresent(cpu) ? &core(cpu) : nullptr; }
   // Where vCPUs begin in x2APIC mode.
@@ -88,10 +89,16 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   bool CanNeverRunAgain();
   std::vector<Event> OutsideEvents() ABSL_LOCKS_EXCLUDED(trace_mutex_);
   std::vector<Inspection> InspectAll(uint64_t timeout_ns);
+  // Those of some vCPUs that could be looked at, ascending; an error where awake ones could not be
+  // asked.
+  struct Looks {
+    std::vector<Inspection> seen;
+    absl::Status status;
+  };
   // `execute` has those look that are awake inside Run, until a time.
   using ExecuteLook = absl::FunctionRef<absl::StatusOr<rendezvous::Outcome>(
       rendezvous::CpuSet, absl::FunctionRef<void(int)> look, uint64_t until)>;
-  std::vector<Inspection> InspectBy(uint64_t deadline, ExecuteLook execute);
+  Looks InspectBy(rendezvous::CpuSet cpus, uint64_t deadline, ExecuteLook execute);
   void SetIdleObserver(Vm::IdleObserver* observer) { observer_ = observer; }
 
   // By the vCPUs' owners.

@@ -238,8 +238,8 @@ void Machine::RunCpu(Cpu& cpu) {
     more = Serve(cpu.index, exit);
   }
   // Here and not by whoever reports: to KVM this thread is the vCPU's own.
-  cpu.last = vcpu.Inspect();
-  cpu.events = vcpu.Events();
+  if (auto last = vcpu.Inspect(); last.ok()) cpu.last = *std::move(last);
+  if (auto events = vcpu.Events(); events.ok()) cpu.events = *std::move(events);
   // Release: who sees 0 sees the lines above.
   if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) Notify();
 }

@@ -72,10 +72,10 @@ void Machine::ServePort(int cpu, const vcpu::PortExit& exit) {
 
 bool Machine::IsInBootRom(int cpu) {
   constexpr uint64_t kCr0Protection = 1;
-  const vcpu::Inspection at = vm_->vcpu(cpu).Inspect();
+  const absl::StatusOr<vcpu::Inspection> at = vm_->vcpu(cpu).Inspect();
   // Without protection, and so without paging, an address is where it says it is.
-  return cpu == 0 && at.registers_known && !(at.cr0 & kCr0Protection) &&
-         BootRom::Contains(at.cs_base + at.rip);
+  return cpu == 0 && at.ok() && at->registers_known && !(at->cr0 & kCr0Protection) &&
+         BootRom::Contains(at->cs_base + at->rip);
 }
 
 // No device has registers in memory yet.

@@ -28,10 +28,15 @@ void Machine::ServeGate(int cpu, const vcpu::PortExit& exit) {
   std::memcpy(&value, exit.data.data(), sizeof(value));
   if (exit.port == GatePort::kWait && value == 0) return config_.gates->Waits(cpu, std::nullopt);
 
+  const auto fail = [&](const absl::Status& status) {
+    End({.kind = Ending::Kind::kHostFailure,
+         .detail = fmt::format("vCPU {}, at a gate: {}", cpu, status.ToString())});
+  };
   vcpu::Vcpu& vcpu = vm_->vcpu(cpu);
-  const vcpu::Inspection at = vcpu.Inspect();
+  const absl::StatusOr<vcpu::Inspection> at = vcpu.Inspect();
+  if (!at.ok()) return fail(at.status());
   if (exit.port == GatePort::kWait) {
-    if (const auto wait = GatePort::ReadWait(memory_, at, value)) {
+    if (const auto wait = GatePort::ReadWait(memory_, *at, value)) {
       config_.gates->Waits(cpu, wait);
     } else {
       config_.gates->Misused(cpu, fmt::format("{:#x}, written to port {:#x}, is not the address of "
@@ -41,7 +46,7 @@ void Machine::ServeGate(int cpu, const vcpu::PortExit& exit) {
     return;
   }
   const auto name =
-      exit.port == GatePort::kGate ? GatePort::ReadName(memory_, at, value) : std::nullopt;
+      exit.port == GatePort::kGate ? GatePort::ReadName(memory_, *at, value) : std::nullopt;
   if (!name) {
     config_.gates->Misused(cpu, fmt::format("{:#x}, written to port {:#x}, is not the address of a "
                                             "gate's name",
@@ -49,12 +54,8 @@ void Machine::ServeGate(int cpu, const vcpu::PortExit& exit) {
     return;
   }
   // First held, then told of: whoever decides to let it go may do so at once.
-  if (const absl::Status status = vcpu.Hold(); !status.ok()) {
-    End({.kind = Ending::Kind::kHostFailure,
-         .detail = fmt::format("vCPU {}, at a gate: {}", cpu, status.ToString())});
-    return;
-  }
-  config_.gates->Arrived(at, *name);
+  if (const absl::Status status = vcpu.Hold(); !status.ok()) return fail(status);
+  config_.gates->Arrived(*at, *name);
 }
 
 }  // namespace muster::vmm

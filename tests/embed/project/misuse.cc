@@ -88,7 +88,8 @@ void PlacesWithoutAVcpu() {
     CHECK_ERROR(call(vm.cpu(1)), IsNotFound, "vCPU 1", "not there");
   }
   vm.cpu(1).LetGo();
-  CHECK(vm.cpu(1).Inspect().state == vcpu::RunState::kOffline);
+  CHECK_ERROR(vm.cpu(1).Inspect().status(), IsNotFound, "vCPU 1", "not there");
+  CHECK_ERROR(vm.cpu(1).Events().status(), IsNotFound, "vCPU 1", "not there");
   // A pause waits for the one that has returned from Run with something for its caller to do, and
   // says which that is.
   CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
@@ -129,8 +130,8 @@ void InsideAFunctionOfTheRendezvous() {
   clock.vm = &vm;
   std::thread runs([&] { (void)vm.cpu(0).Run(); });
   const auto halted = [&] {
-    const auto pause = vm->Pause(10'000'000'000);
-    return pause.ok() && vm.cpu(0).Inspect().state == vcpu::RunState::kHalted;
+    auto pause = vm->Pause(10'000'000'000);
+    return pause.ok() && pause->Inspect(0).value().state == vcpu::RunState::kHalted;
   };
   while (clock.armed == 0 || !halted()) std::this_thread::yield();
   CHECK(vm->SendMessage({.destination = 0, .delivery_mode = apic::DeliveryMode::kInit}).ok());

@@ -300,9 +300,14 @@ static void DestroyedWhileItRuns(void) {
   REFUSED(muster_vcpu_hold(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0", "another thread");
   muster_inspection inspection;
   inspection.size = sizeof(inspection);
+  /* It stands in the middle of its loop, its thread awake. */
+  DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
+  if (inspection.rip != 0x1000) ++failures;
   REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "join");
   DONE(muster_vm_resume(vm, &error));
   DONE(muster_vm_resume(vm, &error));
+  REFUSED(muster_vcpu_inspect(vm, 0, &inspection, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0",
+          "awake inside Run");
   DONE(muster_vm_stop(vm, &error));
   pthread_join(thread, NULL);
   DONE(muster_vm_destroy(vm, &error));
