@@ -6,10 +6,11 @@
 # A Catch2 executable; each TEST_CASE becomes a CTest test of its own, "NAME: test case". Catch2's
 # own catch_discover_tests cannot pass on more than one label.
 #
-# muster_add_command_test(NAME [HERE_ONLY] COMMAND ... [TWIN ...] [LABELS ...] [TIMEOUT seconds])
+# muster_add_command_test(NAME [HERE_ONLY|LONG_TWIN] COMMAND ... [TWIN ...] [LABELS ...] [TIMEOUT s])
 #
-# A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time. TWIN:
-# what follows the program in the twin's command, where it is less than here.
+# A command line that is one test. HERE_ONLY: without a twin (see label kvm), for want of time.
+# LONG_TWIN: the twin's label is long as well. TWIN: what follows the program in the twin's command,
+# where it is less than here.
 #
 # muster_add_intel_test(NAME COMMAND ... FILES ...)
 #
@@ -110,13 +111,16 @@ function(muster_add_test name)
 endfunction()
 
 function(muster_add_command_test name)
-  cmake_parse_arguments(arg "HERE_ONLY" "TIMEOUT" "COMMAND;TWIN;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "HERE_ONLY;LONG_TWIN" "TIMEOUT" "COMMAND;TWIN;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   muster_test_properties(here nested intel intel2 "${arg_LABELS}" ${arg_TIMEOUT})
   add_test(NAME "${name}" COMMAND ${arg_COMMAND})
   cmake_language(EVAL CODE "set_tests_properties([==[${name}]==] PROPERTIES ${here})")
+  if(arg_LONG_TWIN)
+    muster_test_properties(here nested intel intel2 "${arg_LABELS};long" ${arg_TIMEOUT})
+  endif()
   if(nested AND NOT arg_HERE_ONLY)
     list(POP_FRONT arg_COMMAND program)
     if(arg_TWIN)
