@@ -68,6 +68,8 @@ TEST_CASE("who asks one CPU that is awake inside Run is told so, and does not wa
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
   t.Start();
   t.AwaitWrites(0x10, 1);
+  // It has yet to be run again after its write.
+  t.Await("CPU 0 to be inside Run", [&] { return !t.vm().vcpu(0).Inspect().ok(); });
   for (const absl::Status& status :
        {t.vm().vcpu(0).Inspect().status(), t.vm().vcpu(0).Events().status()}) {
     CHECK(status == absl::FailedPreconditionError(
