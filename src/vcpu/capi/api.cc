@@ -214,8 +214,7 @@ int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t 
 int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start, muster_error* error) {
   return WithVm(__func__, vm, error, [&](CVm& of) {
     const auto state = ToStart(start);
-    if (state.ok()) of.vm().SetStart(*state);
-    return state.status();
+    return state.ok() ? of.vm().SetStart(*state) : state.status();
   });
 }
 

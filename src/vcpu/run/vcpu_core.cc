@@ -188,7 +188,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     ForgetPending();
     AsFirmwareLeaves(vm_.x2apic());
     ArmTimer();
-    SetStart(start);
+    BeginAt(start);
     return absl::OkStatus();
   });
 }

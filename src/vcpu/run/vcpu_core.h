@@ -70,8 +70,8 @@ class VcpuCore {
   // Takes in what was posted: an entry of the I/O APIC is about to change.
   void AcceptMail();
 
-  // Where this one begins; before the first Run.
-  void SetStart(const StartState& start);
+  // Where this one begins. FailedPrecondition once it has entered the guest.
+  absl::Status SetStart(const StartState& start);
   void AsFirmwareLeaves(bool x2apic);
   // Taken out of the Vm: no message, timer or wake of this life is left.
   void GoAway();
@@ -196,6 +196,7 @@ class VcpuCore {
   absl::Status MirrorApicBase();
 
   // reset.cc
+  void BeginAt(const StartState& start);
   absl::Status ApplyReset();
   void ForgetKvmState();
   // What is on its way to this life does not arrive in the next.

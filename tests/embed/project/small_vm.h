@@ -79,7 +79,7 @@ class SmallVm {
     std::memcpy(ram_ + kCode, code.begin(), code.size());
     muster::vcpu::StartState start;
     start.rip = kCode;
-    vm_->SetStart(start);
+    CHECK(vm_->SetStart(start).ok());
   }
   ~SmallVm() {
     vm_.reset();

@@ -154,6 +154,10 @@ static void OfALivingVm(void) {
   muster_vm* vm = Make(2, 3);
   muster_exit exit;
   muster_devices devices;
+  REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_add_memory", "0x");
+  REFUSED(muster_vm_note_memory(vm, 0x8000, ram, 4096, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_vm_note_memory", "overlaps");
   muster_devices_init(&devices);
   devices.port = InPort;
   devices.reserved = 1;
@@ -188,10 +192,10 @@ static void OfALivingVm(void) {
           "muster_message.reserved", "not 0");
   REFUSED(muster_vm_send_message(vm, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_message",
           "NULL");
-  REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
-          "muster_vm_add_memory", "0x");
-  REFUSED(muster_vm_note_memory(vm, 0x8000, ram, 4096, &error), MUSTER_INVALID_ARGUMENT,
-          "muster_vm_note_memory", "overlaps");
+  REFUSED(muster_vm_add_memory(vm, 0x100000, ram, 4096, 0, &error), MUSTER_FAILED_PRECONDITION,
+          "muster_vm_add_memory: guest memory at 0x100000", "before the first Run");
+  REFUSED(muster_vm_note_memory(vm, 0x100000, ram, 4096, &error), MUSTER_FAILED_PRECONDITION,
+          "muster_vm_note_memory: guest memory at 0x100000", "before the first Run");
   REFUSED(muster_vm_remove_vcpu(vm, 2, &error), MUSTER_NOT_FOUND, "muster_vm_remove_vcpu",
           "vCPU 2");
   REFUSED(muster_vcpu_hold(vm, 2, &error), MUSTER_NOT_FOUND, "muster_vcpu_hold", "vCPU 2");
@@ -204,6 +208,8 @@ static void OfALivingVm(void) {
           "NULL");
   muster_start start;
   muster_start_init(&start);
+  REFUSED(muster_vm_set_start(vm, &start, &error), MUSTER_FAILED_PRECONDITION,
+          "muster_vm_set_start: SetStart called after vCPU 0 has run", "StartAgain");
   REFUSED(muster_vcpu_start_again(vm, 1, &start, &error), MUSTER_INVALID_ARGUMENT, "vCPU 1",
           "bootstrap");
   REFUSED(muster_vcpu_start_again(vm, 0, NULL, &error), MUSTER_INVALID_ARGUMENT, "muster_start",
