@@ -297,18 +297,21 @@ static void DestroyedWhileItRuns(void) {
   muster_vm* vm = Make(1, 0);
   pthread_t thread;
   pthread_create(&thread, NULL, Spin, vm);
-  while (muster_vm_pause(vm, 10000000000, &error) != MUSTER_OK) {
-  }
+  muster_inspection inspection;
+  inspection.size = sizeof(inspection);
+  /* Until it stands in the middle of its loop, its thread awake. */
+  do {
+    DONE(muster_vm_resume(vm, &error));
+    while (muster_vm_pause(vm, 10000000000, &error) != MUSTER_OK) {
+    }
+    DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
+  } while (!inspection.registers_known);
+  if (inspection.rip != 0x1000) ++failures;
   REFUSED(muster_vm_pause(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause", "already");
   muster_exit exit;
   REFUSED(muster_vcpu_run(vm, 0, NULL, &exit, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0",
           "another thread");
   REFUSED(muster_vcpu_hold(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0", "another thread");
-  muster_inspection inspection;
-  inspection.size = sizeof(inspection);
-  /* It stands in the middle of its loop, its thread awake. */
-  DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
-  if (inspection.rip != 0x1000) ++failures;
   REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "join");
   DONE(muster_vm_resume(vm, &error));
   DONE(muster_vm_resume(vm, &error));
