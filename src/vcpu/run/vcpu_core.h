@@ -130,6 +130,8 @@ class VcpuCore {
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
   [[gnu::always_inline]] inline bool EnterOnce(Exit& exit);
+  // What a return of KVM_RUN means; true: an exit for the caller of Run.
+  [[gnu::always_inline]] inline bool HandleExit(Exit& exit);
   [[gnu::always_inline]] inline void HandlePort(Exit& exit);
   // Completes the exit that KVM holds half done. It may turn into another exit.
   bool FinishExit(Exit& exit);
@@ -177,7 +179,7 @@ class VcpuCore {
   bool MaskedByTprOnly() const;
 
   // exits.cc
-  bool HandleExit(Exit& exit);  // any but KVM_EXIT_IO
+  bool HandleOtherExit(Exit& exit);  // any but KVM_EXIT_IO
   bool HandleDebug(Exit& exit);
   bool HandleMmio(Exit& exit);
   bool HandleOtherMmio(std::span<uint8_t> data, Exit& exit);
