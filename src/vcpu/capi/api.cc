@@ -149,7 +149,11 @@ uint32_t muster_version(void) {
 }
 
 void muster_config_init_sized(muster_config* config, uint32_t size) {
-  if (config == nullptr || size < kConfig01) return;
+  if (config == nullptr || size < sizeof(config->size)) return;
+  if (size < kConfig01) {
+    config->size = size;  // muster_vm_create says what is wrong
+    return;
+  }
   muster_config made{};
   made.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(made)));
   made.cpus = 1;
