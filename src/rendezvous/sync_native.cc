@@ -44,6 +44,8 @@ int AvailableCores() {
   return online > 0 ? static_cast<int>(online) : 1;
 }
 
+// Whoever is waited for is in the middle of a few instructions, or has lost its core there, maybe
+// to this very thread: a spin would keep it off, and a sleep be longer than what is left to do.
 void Yield() { sched_yield(); }
 
 void CondVar::Wait(Mutex& mutex) {

@@ -51,9 +51,11 @@ MusterVm::MusterVm(const vcpu::System& system, int cpus, Ram& ram) {
   auto vm = vcpu::Vm::Create(system, config, clock_);
   if (!vm.ok()) Die(vm.status().ToString());
   vm_ = *std::move(vm);
-  const absl::Status status = vm_->memory().Add(0, {ram.bytes(), Ram::kSize});
+  absl::Status status = vm_->memory().Add(0, {ram.bytes(), Ram::kSize});
+  if (status.ok()) {
+    status = vm_->SetStart({.mode = vcpu::StartState::Mode::kReal, .rip = Ram::kBspCode});
+  }
   if (!status.ok()) Die(status.ToString());
-  vm_->SetStart({.mode = vcpu::StartState::Mode::kReal, .rip = Ram::kBspCode});
 }
 
 void MusterVm::RunPortExits(int exits) {

@@ -1,5 +1,5 @@
-/* The kick: src/vcpu/run/doorbell.cc and session.cc, with the run loop around them. One owner, and
- * CPUS - 1 threads that ring it. Each thread has a store buffer, as x86 has, that is drained at any
+/* The kick: src/vcpu/run/doorbell.{h,cc} and session.{h,cc}, with the run loop around them. One owner,
+ * and CPUS - 1 threads that ring it. Each thread has a store buffer, as x86 has, that is drained at any
  * time; a seq_cst store is an xchg, and like every locked instruction waits until it is empty.
  *
  * MARK names the steps as the code does (sync_marks.h); it is nothing here. kick_trace.pml follows a
@@ -73,9 +73,11 @@ bool signal;
 /* Assertions'. */
 bool in_run;
 
-/* The owner's store buffer; the ringers use locked instructions alone. */
+/* The owner's store buffer; the ringers use locked instructions alone. STORES is the most that ever
+ * wait there: User, then the 0 and the 1 of V_PLAIN_CLEAR. */
+#define STORES 3
 mtype = {Execution, ImmediateExit};
-chan buffer = [2] of {mtype, mtype, bit};
+chan buffer = [STORES] of {mtype, mtype, bit};
 bit own_exit;      /* what the owner itself reads of immediate_exit */
 byte exits_stored; /* in the buffer */
 
@@ -104,7 +106,8 @@ end:
 
 #define STORE_PLAIN_EXIT(value, name)                                                          \
   atomic {                                                                                     \
-    len(buffer) < 2 -> own_exit = value; exits_stored++; buffer!ImmediateExit(Free, value);    \
+    assert(len(buffer) < STORES); own_exit = value; exits_stored++;                            \
+    buffer!ImmediateExit(Free, value);                                                         \
     MARK(OWNER, name, 0)                                                                       \
   }
 inline Announce(state) {
@@ -159,7 +162,7 @@ loop:
   :: !half_done && halted ->
      atomic { rung = false; MARK(OWNER, Prepare, 0) }
 #ifdef M_PLAIN_PARK
-     atomic { len(buffer) < 2 -> buffer!Execution(Parked, 0) }
+     atomic { assert(len(buffer) < STORES); buffer!Execution(Parked, 0) }
 #else
      Announce(Parked);
 #endif
@@ -176,7 +179,7 @@ end_parked:
 
   /* EnterGuest */
 #ifdef M_PLAIN_ANNOUNCEMENT
-  atomic { len(buffer) < 2 -> buffer!Execution(Guest, 0) }
+  atomic { assert(len(buffer) < STORES); buffer!Execution(Guest, 0) }
 #else
   Announce((busy -> Busy : Guest));
 #endif
@@ -219,7 +222,7 @@ end_guest:
 #ifdef V_NO_EXECUTION_WORD
   skip;
 #else
-  atomic { len(buffer) < 2 -> buffer!Execution(User, 0); MARK(OWNER, Leave, 0) }
+  atomic { assert(len(buffer) < STORES); buffer!Execution(User, 0); MARK(OWNER, Leave, 0) }
 #endif
 #if defined(M_PLAIN_CLEAR) || defined(V_PLAIN_CLEAR)
   atomic { kicked = (OWN_EXIT == 1) }

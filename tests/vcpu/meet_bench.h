@@ -65,7 +65,7 @@ class Vcpus {
     const uint64_t gpa = 0x4000 + 0x1000 * static_cast<uint64_t>(cpu);
     Load(gpa, code);
     if (cpu == 0) {
-      vm_->core(0).SetStart({.mode = mode, .rip = gpa});
+      REQUIRE(vm_->core(0).SetStart({.mode = mode, .rip = gpa}).ok());
       return;
     }
     REQUIRE(vm_->fabric()

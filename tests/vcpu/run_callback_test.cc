@@ -33,7 +33,7 @@ class OwnVm {
     REQUIRE(ram != MAP_FAILED);
     ram_ = static_cast<uint8_t*>(ram);
     REQUIRE(vm_->memory().Add(0, {ram_, TestVm::kRamSize}).ok());
-    vm_->SetStart({.mode = StartState::Mode::kReal, .rip = kBsp});
+    REQUIRE(vm_->SetStart({.mode = StartState::Mode::kReal, .rip = kBsp}).ok());
   }
   ~OwnVm() {
     vm_.reset();

@@ -22,7 +22,7 @@ struct OneThread {
     REQUIRE(t.vm().memory().Add(0xfffff000, {rom, sizeof(rom)}, /*read_only=*/true).ok());
     std::memcpy(t.ram() + TestVm::kBspCode, kCounts, sizeof(kCounts));
     std::memcpy(t.ram() + 0x1100, kSaysAgain, sizeof(kSaysAgain));
-    t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+    REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   }
   int NextPort() { return std::get<PortExit>(t.vm().vcpu(0).Run()).port; }
 

@@ -31,7 +31,7 @@ struct HeldCpu {
     std::memcpy(t.ram() + 0x1100, kSaysRestart, sizeof(kSaysRestart));
     std::memcpy(t.ram() + kHandler, kSaysTaken, sizeof(kSaysTaken));
     t.SetIvt(kVector, kHandler);
-    t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+    REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
     REQUIRE(std::get<PortExit>(cpu().Run()).port == 0x10);
     REQUIRE(cpu().Hold().ok());
     run = std::async(std::launch::async, [this] { return cpu().Run(); });

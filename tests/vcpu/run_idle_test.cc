@@ -57,5 +57,23 @@ TEST_CASE("that all sleep is told when an INIT from outside takes the last timer
   t.Await("the verdict", [&] { return t.vm().CanNeverRunAgain(); });
 }
 
+TEST_CASE("who is told that all sleep may change while vCPUs run", "[idle]") {
+  Observer first, second;
+  TestVm t(2);
+  t.vm().SetIdleObserver(&first);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
+  t.Start();
+  t.Await("being told", [&] { return first.calls > 0; });
+  t.vm().SetIdleObserver(&second);
+  // A sleeper that wakes and finds nothing to do.
+  t.Await("the other being told", [&] {
+    t.vm().TimerExpired(0);
+    return second.calls > 0;
+  });
+  t.vm().SetIdleObserver(nullptr);
+  const auto pause = t.vm().Pause(10'000'000'000);
+  REQUIRE(pause.ok());
+}
+
 }  // namespace
 }  // namespace muster::vcpu

@@ -44,7 +44,7 @@ TEST_CASE("an AP whose thread comes late has not missed its INIT and SIPI") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
   t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   // The BSP's two messages are done before the AP's thread exists.
   const Exit bsp = t.vm().vcpu(0).Run();
   REQUIRE(std::get<PortExit>(bsp).port == 0x10);
@@ -169,7 +169,7 @@ TEST_CASE("a device on the CPU's own thread may send it an INIT") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
   t.Load(TestVm::kApCode, MUSTER_SNIPPET(says_for_ever));
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(1).Run()));
   REQUIRE(t.vm()

@@ -160,7 +160,7 @@ TEST_CASE(
   setrlimit(RLIMIT_NOFILE, &files);
   TestVm t(KvmOrSkip().max_vcpus(), {.x2apic = true, .tsc_deadline = true});
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(deadline_wakes_hlt));
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   const Exit exit = t.vm().vcpu(0).Run();
   const auto* port = std::get_if<PortExit>(&exit);
   REQUIRE(port != nullptr);

@@ -26,7 +26,7 @@ TEST_CASE("a look without a deadline waits for a CPU that runs") {
 TEST_CASE("a CPU that is asked for a look on its way out of Run is looked at there") {
   TestVm t(1, {.trace_events = 8});
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(says_for_ever));
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
   std::vector<Inspection> seen;
   std::thread looker;

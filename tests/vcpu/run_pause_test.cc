@@ -105,7 +105,7 @@ TEST_CASE("the TSC shows a pause where nothing is known of it") {
 TEST_CASE("a pause names the CPU whose thread is with its caller, and lets the others go") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(spin));
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
   REQUIRE(std::holds_alternative<PortExit>(t.vm().vcpu(0).Run()));
   const absl::StatusOr<Pause> pause = t.vm().Pause(20'000'000);
   CHECK(pause.status().code() == absl::StatusCode::kDeadlineExceeded);

@@ -147,7 +147,7 @@ TEST_CASE("Stop frees a CPU that waits for one whose thread does not come back",
     TestVm t(2);
     t.Load(TestVm::kBspCode, MUSTER_SNIPPET(init_again_and_again));
     t.Load(TestVm::kApCode, MUSTER_SNIPPET(says_for_ever));
-    t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+    REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
     std::atomic<bool> leave{false};
     const auto drive = [&](int cpu) {
       while (!leave.load() && std::holds_alternative<PortExit>(t.vm().vcpu(cpu).Run())) {

@@ -62,7 +62,7 @@ void LoadHandlerThatSays(TestVm& t) {
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_open));
   t.Load(0x2000, MUSTER_SNIPPET(handler_says));
   t.SetIvt(0x40, 0x2000);
-  t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode});
+  REQUIRE(t.vm().SetStart({.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode}).ok());
 }
 
 TEST_CASE("no kick reaches the thread outside Run", "[stray-kick]") {

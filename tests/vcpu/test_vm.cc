@@ -163,7 +163,7 @@ void TestVm::SetIvt(uint8_t vector, uint64_t gpa) {
 void TestVm::Start() { StartAt({.mode = StartState::Mode::kReal, .rip = kBspCode}); }
 
 void TestVm::StartAt(const StartState& start) {
-  vm_->SetStart(start);
+  REQUIRE(vm_->SetStart(start).ok());
   for (int cpu = 0; cpu < vm_->cpus(); ++cpu) {
     if (vm_->HasVcpu(cpu)) threads_.emplace_back([this, cpu] { Drive(cpu); });
   }

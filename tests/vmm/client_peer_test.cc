@@ -15,9 +15,9 @@
 #include <muster/rendezvous/sync.h>
 #include <muster/vcpu/kvm/fd.h>
 #include <muster/vmm/serial/client_peer.h>
-#include <muster/vmm/serial/event_fd.h>
 #include <muster/vmm/serial/pty.h>
 #include <muster/vmm/serial/unix_listener.h>
+#include <muster/vmm/wake/event_fd.h>
 
 #include "process.h"
 #include "serial_client.h"

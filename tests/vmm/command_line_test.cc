@@ -76,6 +76,9 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"runn", "hello"},
        "muster: 'runn' is no command; there are run, stress, list, doctor, help; see muster "
        "--help\n"},
+      {{"./hello", "--cpus", "4"},
+       "muster: './hello' is no command; to run that image, muster run ./hello; see muster "
+       "--help\n"},
       {{"help", "runn"},
        "muster: 'runn' is no command; there are run, stress, list, doctor, help; see muster "
        "--help\n"},
@@ -96,7 +99,18 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       {{"run", "./x", "debug"},
        "muster: 'debug' is more than muster run takes; words for the guest come after --; see "
        "muster help run\n"},
+      {{"run", "./x", "--mem", "64M"},
+       "muster: --mem is no option of muster run, but --memory is; see muster help run\n"},
       {{"run", "./x", "--stats=maybe"}, "muster: --stats takes no value; see muster help run\n"},
+      {{"run", "./x", "--stats=yes"}, "muster: --stats takes no value; see muster help run\n"},
+      {{"run", "./x", "--stats=true"}, "muster: --stats takes no value; see muster help run\n"},
+      {{"run", "./x", "--cpus", "2", "--stats="},
+       "muster: --stats takes no value; see muster help run\n"},
+      {{"run", "--help=yes"}, "muster: --help takes no value; see muster help run\n"},
+      {{"doctor", "--json=report"}, "muster: --json takes no value; see muster help doctor\n"},
+      {{"stress", "--suite=on"}, "muster: --suite takes no value; see muster help stress\n"},
+      {{"--version=1"}, "muster: --version takes no value; see muster --help\n"},
+      {{"help", "-h=run"}, "muster: -h takes no value; see muster --help\n"},
       {{"list", "x"}, "muster: 'x' is more than muster list takes; see muster help list\n"},
       {{"--frob"}, "muster: --frob is no option of muster; see muster --help\n"},
       {{"run", "./x", "--cpus", "2", "--cpus", "3"},
@@ -121,6 +135,9 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
     CHECK(result.out.empty());
     CHECK(result.err == message);
   }
+  // The value of another option, whatever it looks like.
+  CHECK_FALSE(
+      Has(Muster({"run", "./not-there", "--cmdline", "--stats=yes"}).err, "takes no value"));
   CHECK(Muster({"frob"}).status == 2);
   CHECK(Muster({"stress", "--suite", "frob"}).status == 2);
   CHECK(Muster({"list", "--", "x"}).status == 2);

@@ -15,6 +15,11 @@ TEST_CASE("a slip of the keyboard is told from another word") {
   CHECK(NearMiss("cnosoel", known) == "console");
   CHECK(NearMiss("pt", known) == "pty");
   CHECK(NearMiss("sdtoi", known) == "");  // two, in a short word
+  CHECK(NearMiss("con", known) == "console");
+  CHECK(NearMiss("p", known) == "pty");
+  CHECK(NearMiss("--s", {"--serial", "--stats"}) == "");  // begins two
+  CHECK(NearMiss("--cpu", {"--cpuset-of-host", "--cpus"}) == "--cpus");
+  CHECK(NearMiss("", {"pty"}) == "");
   CHECK(NearMiss("log", known) == "");
   CHECK(NearMiss("", known) == "");
   CHECK(NearMiss(std::string(100'000, 'x'), {std::string(100'000, 'x') + "y"}) == "");

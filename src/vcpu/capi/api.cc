@@ -149,7 +149,11 @@ uint32_t muster_version(void) {
 }
 
 void muster_config_init_sized(muster_config* config, uint32_t size) {
-  if (config == nullptr || size < kConfig01) return;
+  if (config == nullptr || size < sizeof(config->size)) return;
+  if (size < kConfig01) {
+    config->size = size;  // muster_vm_create says what is wrong
+    return;
+  }
   muster_config made{};
   made.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(made)));
   made.cpus = 1;
@@ -214,8 +218,7 @@ int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t 
 int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start, muster_error* error) {
   return WithVm(__func__, vm, error, [&](CVm& of) {
     const auto state = ToStart(start);
-    if (state.ok()) of.vm().SetStart(*state);
-    return state.status();
+    return state.ok() ? of.vm().SetStart(*state) : state.status();
   });
 }
 

@@ -117,8 +117,8 @@ typedef struct muster_config {
  * muster_config_init_sized. The function itself makes the first version's structure, without
  * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
-/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: nothing
- * is written. */
+/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: its `size`
+ * alone is set, by which muster_vm_create refuses it. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 
@@ -131,13 +131,14 @@ MUSTER_API int32_t muster_vm_create(const muster_config* config, muster_vm** vm,
  * and join its threads first. Memory given to it is the caller's again. */
 MUSTER_API int32_t muster_vm_destroy(muster_vm* vm, muster_error* error);
 
-/** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`, before the first run. They stay
- * the caller's, and mapped until the VM is destroyed. `read_only` is 0 or 1: then writes are exits.
- */
+/** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`. They stay the caller's, and mapped
+ * until the VM is destroyed. `read_only` is 0 or 1: then writes are exits.
+ * MUSTER_FAILED_PRECONDITION after a vCPU has run. */
 MUSTER_API int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                         int32_t read_only, muster_error* error);
 
-/** Tells of memory that the maker of `vm_fd` has put there by a slot of its own. */
+/** Tells of memory that the maker of `vm_fd` has put there by a slot of its own.
+ * MUSTER_FAILED_PRECONDITION after a vCPU has run. */
 MUSTER_API int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                          muster_error* error);
 
@@ -158,7 +159,7 @@ typedef struct muster_start {
 /** MUSTER_START_PROTECTED32, everything else 0. */
 MUSTER_API void muster_start_init(muster_start* start);
 
-/** Before the first run; later muster_vcpu_start_again. */
+/** MUSTER_FAILED_PRECONDITION after the first run of vCPU 0: later muster_vcpu_start_again. */
 MUSTER_API int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start,
                                        muster_error* error);
 

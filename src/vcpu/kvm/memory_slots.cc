@@ -1,17 +1,41 @@
+#include <fmt/format.h>
+
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/kvm/vm_handle.h>
 
 namespace muster::vcpu {
 
 absl::Status MemorySlots::Add(uint64_t gpa, std::span<uint8_t> host, bool read_only) {
+  sync::MutexLock lock(mutex_);
+  absl::Status status = MayAdd("Add", gpa, host.size());
+  if (!status.ok()) return status;
   MemoryMap map = map_;
-  absl::Status status = map.Add(gpa, host);
+  status = map.Add(gpa, host);
   if (!status.ok()) return status;
   status = vm_->SetMemoryRegion(next_slot_, gpa, host, read_only);
   if (!status.ok()) return status;
   ++next_slot_;
   map_ = std::move(map);
   return absl::OkStatus();
+}
+
+absl::Status MemorySlots::Note(uint64_t gpa, std::span<uint8_t> host) {
+  sync::MutexLock lock(mutex_);
+  absl::Status status = MayAdd("Note", gpa, host.size());
+  return status.ok() ? map_.Add(gpa, host) : status;
+}
+
+void MemorySlots::Seal() {
+  sync::MutexLock lock(mutex_);
+  sealed_ = true;
+}
+
+absl::Status MemorySlots::MayAdd(const char* call, uint64_t gpa, uint64_t bytes) const {
+  if (!sealed_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("guest memory at {:#x}, {:#x} bytes: {} called after a vCPU has run; memory is "
+                  "given before the first Run",
+                  gpa, bytes, call));
 }
 
 }  // namespace muster::vcpu

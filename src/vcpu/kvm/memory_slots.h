@@ -4,13 +4,15 @@
 #include <cstdint>
 #include <span>
 
+#include <muster/rendezvous/sync.h>
 #include <muster/vcpu/kvm/memory_map.h>
 
 namespace muster::vcpu {
 
 class VmHandle;
 
-// A VM's memory slots. Add before any vCPU runs; the rest may then be called from any thread.
+// A VM's memory slots: Add and Note before any vCPU runs, and what is there may then be looked at
+// from any thread.
 class MemorySlots {
  public:
   // `vm` outlives this.
@@ -19,12 +21,17 @@ class MemorySlots {
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
   // stays its user's and outlives the VM. KVM's slots are numbered from 0 in the order of these
   // calls: the maker of an adopted VM gives its own higher numbers, and KVM would take one of the
-  // same number for a change of it. Errors: those of MemoryMap::Add and KVM's.
-  absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false);
+  // same number for a change of it. Errors: those of MemoryMap::Add and KVM's; FailedPrecondition
+  // once a vCPU has entered the guest.
+  absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).
-  // Errors: those of MemoryMap::Add.
-  absl::Status Note(uint64_t gpa, std::span<uint8_t> host) { return map_.Add(gpa, host); }
+  // Errors: those of MemoryMap::Add; FailedPrecondition as of Add.
+  absl::Status Note(uint64_t gpa, std::span<uint8_t> host) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // By each vCPU before it first enters the guest: nothing is added from here on.
+  void Seal() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
   std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const { return map_.Find(gpa, length); }
@@ -33,9 +40,15 @@ class MemorySlots {
   bool Contains(uint64_t gpa) const { return map_.Contains(gpa); }
 
  private:
+  absl::Status MayAdd(const char* call, uint64_t gpa, uint64_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const VmHandle* vm_;
+  sync::Mutex mutex_;
+  bool sealed_ ABSL_GUARDED_BY(mutex_) = false;
+  uint32_t next_slot_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Changes under the mutex, and not any more once sealed: vCPUs read it without.
   MemoryMap map_;
-  uint32_t next_slot_ = 0;
 };
 
 }  // namespace muster::vcpu

@@ -56,7 +56,7 @@ DeniedDevice LookAt(const std::string& path) {
   if (stat(path.c_str(), &file) != 0) return {path, 0, "root", "root", false};
   // The names are for people: a number will do where there is none.
   const passwd* owner = getpwuid(file.st_uid);  // NOLINT(concurrency-mt-unsafe): at start
-  const group* group = getgrgid(file.st_gid);   // NOLINT(concurrency-mt-unsafe)
+  const group* group = getgrgid(file.st_gid);   // NOLINT(concurrency-mt-unsafe): at start
   return {path, file.st_mode, owner != nullptr ? owner->pw_name : std::to_string(file.st_uid),
           group != nullptr ? group->gr_name : std::to_string(file.st_gid), HasGroup(file.st_gid)};
 }

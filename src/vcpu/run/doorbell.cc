@@ -16,8 +16,7 @@ namespace muster::vcpu {
 //     immediate_exit and sends the signal, which KVM_RUN answers with EINTR whether it comes
 //     before (the signal is pending, or immediate_exit is seen) or during.
 //   - reads kGuestBusy, and r is mail or an NMI: nobody kicks. The owner's caller has seen to it
-//   that the
-//     guest exits; then it comes to another O1 and O2. For any other r it is as kGuest.
+//     that the guest exits; then it comes to another O1 and O2. For any other r it is as kGuest.
 //   - reads kParked: the ringer bumps the wake word after R1. The owner read that word before O1,
 //     and sleeps only if it is unchanged.
 //   - reads kBorrowed: the owner is parked behind the borrower, or outside Run. It is woken as if

@@ -1,5 +1,5 @@
-// What a return of KVM_RUN means. False: handled here, the loop goes on. True: there is an Exit for
-// the caller of Run.
+// What a return of KVM_RUN means, but for the port accesses of vcpu_core.cc. False: handled here,
+// the loop goes on. True: there is an Exit for the caller of Run.
 
 #include <algorithm>
 #include <cstring>
@@ -22,9 +22,9 @@ bool IsApicMsr(uint32_t index) {
 
 }  // namespace
 
-bool VcpuCore::HandleExit(Exit& exit) {
+bool VcpuCore::HandleOtherExit(Exit& exit) {
   kvm_run& r = run();
-  switch (r.exit_reason) {  // KVM_EXIT_IO: HandlePort, vcpu_core.cc
+  switch (r.exit_reason) {
     case KVM_EXIT_MMIO:
       ++counters_.mmio_exits;
       half_done_ = true;

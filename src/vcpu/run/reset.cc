@@ -3,6 +3,7 @@
 // owner's thread, before it enters the guest again.
 
 #include <cerrno>
+#include <fmt/format.h>
 
 #include <muster/vcpu/kvm/ioctl_error.h>
 #include <muster/vcpu/run/vcpu_core.h>
@@ -49,7 +50,18 @@ void VcpuCore::AcceptStartup(uint8_t vector) {
   doorbell_.Ring(kRequestReset);
 }
 
-void VcpuCore::SetStart(const StartState& start) {
+absl::Status VcpuCore::SetStart(const StartState& start) {
+  if (entered_) {
+    return absl::FailedPreconditionError(
+        fmt::format("SetStart called after vCPU {} has run; it says where the first Run begins, "
+                    "and StartAgain where it begins anew",
+                    cpu_));
+  }
+  BeginAt(start);
+  return absl::OkStatus();
+}
+
+void VcpuCore::BeginAt(const StartState& start) {
   start_ = start;
   reset_ = Reset::kStart;
 }
@@ -96,6 +108,7 @@ absl::Status VcpuCore::ApplyReset() {
         handle_.SetGuestDebug({})}) {
     if (!status.ok()) return status;
   }
+  if (!entered_) vm_.memory().Seal();
   entered_ = true;
   // if_flag and ready_for_interrupt_injection are still those of the earlier life.
   doorbell_.ForceExit();

@@ -1,3 +1,4 @@
+#include <cassert>
 #include <cerrno>
 #include <fmt/format.h>
 
@@ -27,7 +28,13 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 
-// Apart from the other exits: in a switch it would be an indirect jump, and mispredicted.
+// A port apart from the other exits: in a switch it would be an indirect jump, and mispredicted.
+bool VcpuCore::HandleExit(Exit& exit) {
+  if (run().exit_reason != KVM_EXIT_IO) return HandleOtherExit(exit);
+  HandlePort(exit);
+  return true;
+}
+
 void VcpuCore::HandlePort(Exit& exit) {
   kvm_run& r = run();
   ++counters_.port_exits;
@@ -73,11 +80,7 @@ bool VcpuCore::EnterOnce(Exit& exit) {
   // A kick that was on its way already says nothing of how long mail has waited.
   if (error == 0 || (mail_waits && (doorbell_.requests() & ~kRequestsOfMail) != 0))
     mail_rounds_ = 0;
-  if (error == 0) {
-    if (run().exit_reason != KVM_EXIT_IO) return HandleExit(exit);
-    HandlePort(exit);
-    return true;
-  }
+  if (error == 0) return HandleExit(exit);
   if (error != EINTR && error != EAGAIN) return Fail(exit, IoctlError("KVM_RUN", error, cpu_));
   ++counters_.interrupted;
   if (doorbell_.requests() == 0) ++counters_.stray_kicks;
@@ -152,13 +155,14 @@ void VcpuCore::RunOnceInline(Exit& exit) {
 void VcpuCore::RunOnce(Exit& exit) { RunOnceInline(exit); }
 
 Exit VcpuCore::Run() {
-  Exit exit = PortExit{};  // HandlePort writes over it; every other way out sets it
+  Exit exit = PortExit{};  // of size 0: HandlePort writes over it, and every other way out sets it
   // Relaxed: whoever gets past this meets the run lock. It tells misuse, which is no race to win.
   if (served_.Load(std::memory_order_relaxed)) {
     exit = HostErrorExit{absl::FailedPreconditionError(
         fmt::format("vCPU {}: Run called while another Run is inside a callback for it", cpu_))};
   } else {
     RunOnceInline(exit);
+    assert(!std::holds_alternative<PortExit>(exit) || std::get_if<PortExit>(&exit)->size != 0);
   }
   return exit;
 }
@@ -188,7 +192,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     ForgetPending();
     AsFirmwareLeaves(vm_.x2apic());
     ArmTimer();
-    SetStart(start);
+    BeginAt(start);
     return absl::OkStatus();
   });
 }
@@ -210,10 +214,6 @@ bool VcpuCore::FinishExit(Exit& exit) {
   if (error == 0 && reset_ != Reset::kNone) {
     half_done_ = true;
     return false;
-  }
-  if (error == 0 && run().exit_reason == KVM_EXIT_IO) {
-    HandlePort(exit);
-    return true;
   }
   if (error == 0) return HandleExit(exit);
   ++counters_.interrupted;

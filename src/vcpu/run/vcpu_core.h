@@ -70,8 +70,8 @@ class VcpuCore {
   // Takes in what was posted: an entry of the I/O APIC is about to change.
   void AcceptMail();
 
-  // Where this one begins; before the first Run.
-  void SetStart(const StartState& start);
+  // Where this one begins. FailedPrecondition once it has entered the guest.
+  absl::Status SetStart(const StartState& start);
   void AsFirmwareLeaves(bool x2apic);
   // Taken out of the Vm: no message, timer or wake of this life is left.
   void GoAway();
@@ -130,6 +130,8 @@ class VcpuCore {
   bool ServeRequests(uint32_t requests, Exit& exit);
   bool Meet(Exit& exit);
   [[gnu::always_inline]] inline bool EnterOnce(Exit& exit);
+  // What a return of KVM_RUN means; true: an exit for the caller of Run.
+  [[gnu::always_inline]] inline bool HandleExit(Exit& exit);
   [[gnu::always_inline]] inline void HandlePort(Exit& exit);
   // Completes the exit that KVM holds half done. It may turn into another exit.
   bool FinishExit(Exit& exit);
@@ -177,7 +179,7 @@ class VcpuCore {
   bool MaskedByTprOnly() const;
 
   // exits.cc
-  bool HandleExit(Exit& exit);  // any but KVM_EXIT_IO
+  bool HandleOtherExit(Exit& exit);  // any but KVM_EXIT_IO
   bool HandleDebug(Exit& exit);
   bool HandleMmio(Exit& exit);
   bool HandleOtherMmio(std::span<uint8_t> data, Exit& exit);
@@ -196,6 +198,7 @@ class VcpuCore {
   absl::Status MirrorApicBase();
 
   // reset.cc
+  void BeginAt(const StartState& start);
   absl::Status ApplyReset();
   void ForgetKvmState();
   // What is on its way to this life does not arrive in the next.

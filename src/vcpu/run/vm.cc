@@ -65,7 +65,22 @@ absl::Status Vm::AddVcpu(int cpu) { return core_->AddVcpu(cpu); }
 absl::Status Vm::RemoveVcpu(int cpu) { return core_->RemoveVcpu(cpu); }
 bool Vm::HasVcpu(int cpu) const { return core_->IsPresent(cpu); }
 MemorySlots& Vm::memory() { return core_->memory(); }
-void Vm::SetStart(const StartState& start) { core_->core(0).SetStart(start); }
+absl::Status Vm::SetStart(const StartState& start) {
+  // There this thread may have vCPU 0 borrowed already.
+  if (sync::ThisThread().functions_running > 0) {
+    return absl::FailedPreconditionError("SetStart called inside a function of a rendezvous");
+  }
+  VcpuCore& core = core_->core(0);
+  const Execution was = core.doorbell().Borrow();
+  absl::Status status =
+      was == Execution::kFree
+          ? core.SetStart(start)
+          : absl::FailedPreconditionError(
+                "SetStart called while a thread is inside Run of vCPU 0: it says where the first "
+                "Run begins");
+  if (was != Execution::kBorrowed) core.doorbell().GiveBack();
+  return status;
+}
 void Vm::TimerExpired(int cpu) {
   if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);
 }

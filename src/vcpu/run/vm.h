@@ -106,11 +106,12 @@ class Vm {
   // Whether there is a vCPU `cpu`: an answer that may be old when it comes.
   bool HasVcpu(int cpu) const;
 
-  // Guest-physical memory; add the slots before the first Run.
+  // Guest-physical memory; what is added after a vCPU has run is refused.
   MemorySlots& memory();
 
-  // Where the bootstrap processor begins; before its first Run.
-  void SetStart(const StartState& start);
+  // Where the bootstrap processor begins. FailedPrecondition after its first Run: later it is
+  // Vcpu::StartAgain.
+  absl::Status SetStart(const StartState& start);
 
   // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed. Of a vCPU that
   // is not there it is ignored.
@@ -157,13 +158,14 @@ class Vm {
   std::vector<Event> OutsideEvents();
 
   // Called, with no lock held, each time all vCPUs have come to be asleep with no timer armed: by
-  // the last that fell asleep, or by who disarmed the last timer. Set before the first Run. The
-  // callee may call CanNeverRunAgain() from another thread.
+  // the last that fell asleep, or by who disarmed the last timer. The callee may call
+  // CanNeverRunAgain() from another thread.
   class IdleObserver {
    public:
     virtual ~IdleObserver() = default;
     virtual void AllAsleep() = 0;  // throws nothing
   };
+  // Who is called from here on; null: nobody. The one before may be in a call that has begun.
   void SetIdleObserver(IdleObserver* observer);
 
  private:

@@ -155,7 +155,8 @@ void VmCore::TimerArmed(bool armed) {
 }
 
 void VmCore::TellAllAsleep() {
-  if (observer_ != nullptr) observer_->AllAsleep();
+  Vm::IdleObserver* const observer = observer_.Load(std::memory_order_acquire);
+  if (observer != nullptr) observer->AllAsleep();
 }
 
 void VmCore::WokeUp() { awake_.FetchAdd(1, std::memory_order_acq_rel); }

@@ -99,7 +99,10 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   using ExecuteLook = absl::FunctionRef<absl::StatusOr<rendezvous::Outcome>(
       rendezvous::CpuSet, absl::FunctionRef<void(int)> look, uint64_t until)>;
   Looks InspectBy(rendezvous::CpuSet cpus, uint64_t deadline, ExecuteLook execute);
-  void SetIdleObserver(Vm::IdleObserver* observer) { observer_ = observer; }
+  void SetIdleObserver(Vm::IdleObserver* observer) {
+    // Release: who finds it finds what it was made of.
+    observer_.Store(observer, std::memory_order_release);
+  }
 
   // By the vCPUs' owners.
   void FellAsleep();
@@ -179,7 +182,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // KVM does not tell.
   std::optional<int64_t> tsc_offset_ ABSL_GUARDED_BY(adding_mutex_);
 
-  Vm::IdleObserver* observer_ = nullptr;
+  sync::Atomic<Vm::IdleObserver*> observer_{nullptr};
   void TellAllAsleep();
   sync::Atomic<int> awake_{0};         // vCPUs that are not parked
   sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline

@@ -28,11 +28,18 @@ size_t Slips(const std::string& one, const std::string& other) {
   return last[other.size()];
 }
 
+// The one word of `known` that begins with `text`.
+std::string BegunBy(const std::string& text, const std::vector<std::string>& known) {
+  const auto begins = [&text](const std::string& word) { return word.starts_with(text); };
+  if (text.empty() || std::count_if(known.begin(), known.end(), begins) != 1) return "";
+  return *std::find_if(known.begin(), known.end(), begins);
+}
+
 }  // namespace
 
 std::string NearMiss(const std::string& text, const std::vector<std::string>& known) {
   if (text.size() > kLongestWord) return "";
-  std::string nearest;
+  std::string nearest = BegunBy(text, known);
   size_t fewest = SIZE_MAX;
   for (const std::string& word : known) {
     const size_t slips = Slips(text, word);

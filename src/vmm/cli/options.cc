@@ -131,12 +131,22 @@ std::string InWords(const CLI::ArgumentMismatch& error) {
   return text;
 }
 
-// Of a switch like --stats=maybe: all other values are read here.
-std::string InWords(const CLI::ConversionError& error) {
-  const std::string text = error.what();  // "Could not convert: --stats = maybe"
-  const size_t colon = text.find(": "), equals = text.find(" = ");
-  if (colon == std::string::npos || equals == std::string::npos) return text;
-  return text.substr(colon + 2, equals - colon - 2) + " takes no value";
+// The first flag of `words`, the command line of `command`, that is given a value, as --stats=yes:
+// CLI11 reads some of those as if they had none. "": there is none.
+std::string FlagWithValue(const CLI::App& command, const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const size_t equals = words[i].find('=');
+    const std::string name = words[i].substr(0, equals);
+    const CLI::Option* const option =
+        name.starts_with('-') ? command.get_option_no_throw(name) : nullptr;
+    if (option == nullptr) continue;
+    if (option->get_items_expected_max() == 0) {
+      if (equals != std::string::npos) return name;
+    } else if (equals == std::string::npos) {
+      ++i;  // its value, whatever that looks like
+    }
+  }
+  return "";
 }
 
 // What `command` says of the first argument that it does not know; "" where there is none.
@@ -299,61 +309,67 @@ Options ParseCommandLine(int argc, const char* const* argv) {
 
   const auto commands = {run_command, stress_command, list_command, doctor_command, help_command};
   std::string names;
-  bool known = own.empty() || own.front().starts_with('-');
-  for (const CLI::App* command : commands) {
+  for (const CLI::App* command : commands)
     names += (names.empty() ? "" : ", ") + command->get_name();
-    known = known || own.front() == command->get_name();
-  }
+  const auto Find = [&commands](const std::string& name) {
+    const auto found = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* command) {
+      return name == command->get_name();
+    });
+    return found == commands.end() ? nullptr : *found;
+  };
   std::string page = "muster --help";  // that says more
   const auto Refuse = [&page](const std::string& what) {
     return PrintAndExit{kExitUsage, "", fmt::format("muster: {}; see {}\n", what, page)};
   };
-  if (!known) return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));
-  // help COMMAND is COMMAND --help.
-  if (!own.empty() && own.front() == "help") {
-    own.erase(own.begin());
-    if (has_words) return Refuse("help takes no words after --");
-    if (own.size() > 1) return Refuse(fmt::format("'{}' is more than muster help takes", own[1]));
-    const bool on_itself = own.empty() || own.front() == "--help" || own.front() == "-h";
-    if (!on_itself && own.front().starts_with('-')) {
-      return Refuse(fmt::format("{} is no option of muster help", own.front()));
+  // Not App::help, which asked for the whole program's gives that of the command that was named.
+  const auto Help = [&app](const CLI::App& command) {
+    return PrintAndExit{0,
+                        command.get_formatter()->make_help(
+                            &command, &command == &app ? "muster" : "muster " + command.get_name(),
+                            CLI::AppFormatMode::Normal),
+                        ""};
+  };
+  const CLI::App* begun = &app;
+  if (!own.empty() && !own.front().starts_with('-')) {
+    begun = Find(own.front());
+    if (begun == nullptr && own.front().find('/') != std::string::npos) {
+      return Refuse(
+          fmt::format("'{0}' is no command; to run that image, muster run {0}", own.front()));
     }
-    if (!on_itself && std::none_of(commands.begin(), commands.end(), [&](const CLI::App* command) {
-          return own.front() == command->get_name();
-        })) {
+    if (begun == nullptr) {
       return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));
     }
-    if (on_itself) own.clear();
-    own.push_back("--help");
-  } else if (!own.empty() && !own.front().starts_with('-')) {
-    page = "muster help " + own.front();
+    if (begun != help_command) page = "muster help " + own.front();
+  }
+  if (const std::string flag = FlagWithValue(*begun, own); !flag.empty()) {
+    return Refuse(flag + " takes no value");
   }
 
   std::reverse(own.begin(), own.end());  // as CLI11 wants it
   try {
     app.parse(own);
   } catch (const CLI::CallForHelp& call) {
-    for (const CLI::App* command : commands) {
-      if (*command) return PrintAndExit{0, command->help("muster"), ""};
-    }
-    return PrintAndExit{0, app.help(), ""};
+    return Help(*begun);
   } catch (const CLI::CallForVersion& call) {
     return PrintAndExit{0, std::string(call.what()) + "\n", ""};
   } catch (const CLI::ArgumentMismatch& error) {
     return Refuse(InWords(error));
-  } catch (const CLI::ConversionError& error) {
-    return Refuse(InWords(error));
   } catch (const CLI::ExtrasError& error) {
-    for (const CLI::App* command : commands) {
-      if (const std::string what = Unexpected(*command); !what.empty()) return Refuse(what);
-    }
-    return Refuse(Unexpected(app));
+    return Refuse(Unexpected(*begun));
   } catch (const CLI::ParseError& error) {
     return Refuse(error.what());
   }
 
   if (app.get_subcommands().empty()) {
     return Refuse("a command is needed: run, stress, list or doctor");
+  }
+  if (*help_command) {
+    if (has_words) return Refuse("help takes no words after --");
+    const CLI::App* const command = about.empty() ? &app : Find(about);
+    if (command == nullptr) {
+      return Refuse(fmt::format("'{}' is no command; there are {}", about, names));
+    }
+    return Help(*command);
   }
   if (*stress_command) {
     if (has_words) return Refuse("stress takes no words after --");

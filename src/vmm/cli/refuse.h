@@ -19,8 +19,8 @@ inline int Refuse(int status, const absl::Status& why) {
   return Refuse(status, std::string(why.message()));
 }
 
-// What is wrong with what that option names.
-inline std::string Of(const char* option, const absl::Status& why) {
+// What is wrong with what `option` names.
+inline std::string WithOption(const char* option, const absl::Status& why) {
   return fmt::format("{} {}", option, std::string(why.message()));
 }
 

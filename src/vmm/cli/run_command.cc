@@ -171,13 +171,13 @@ int RunCommand(const RunOptions& options) {
   absl::StatusOr<std::vector<uint8_t>> initrd = std::vector<uint8_t>();
   if (!options.initrd.empty()) {
     initrd = ReadFile(options.initrd);
-    if (!initrd.ok()) return Refuse(kExitImage, Of("--initrd", initrd.status()));
+    if (!initrd.ok()) return Refuse(kExitImage, WithOption("--initrd", initrd.status()));
     request.initrd = ImageBytes(options.initrd, *initrd);
   }
   RawTerminal terminal(options.serial.kind == SerialChoice::Kind::kConsole ? STDIN_FILENO : -1);
   const auto serial = OpenSerial::Open(options.serial, terminal);
   if (!serial.ok()) {
-    return Refuse(kExitUsage, Of("--serial", serial.status()));
+    return Refuse(kExitUsage, WithOption("--serial", serial.status()));
   }
   ReportFiles files;
   if (absl::Status status = files.Open(options, (*serial)->file_fd()); !status.ok()) {

@@ -71,11 +71,11 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
   const auto image = ResolveImage(options.image);
   if (!image.ok()) return image.status();
   const auto script = ReadText(options.script);
-  if (!script.ok()) return absl::InvalidArgumentError(Of("--script", script.status()));
+  if (!script.ok()) return absl::InvalidArgumentError(WithOption("--script", script.status()));
   std::optional<NamedText> signature;
   if (!options.signature.empty()) {
     auto text = ReadText(options.signature);
-    if (!text.ok()) return absl::InvalidArgumentError(Of("--signature", text.status()));
+    if (!text.ok()) return absl::InvalidArgumentError(WithOption("--signature", text.status()));
     signature = *std::move(text);
   }
   auto scenario = MakeScenario(options.image, *image, *script, signature);

@@ -175,23 +175,21 @@ static_assert(sizeof(LocalX2ApicNmi) == 12);
 
 #pragma pack(pop)
 
-using Bytes = TableBytes;
-
-Bytes Table(std::string_view signature, uint8_t revision, const Bytes& contents) {
+TableBytes Table(std::string_view signature, uint8_t revision, const TableBytes& contents) {
   Header header{.signature = {},
                 .length = static_cast<uint32_t>(sizeof(Header) + contents.size()),
                 .revision = revision};
   std::memcpy(header.signature, signature.data(), sizeof(header.signature));
-  Bytes table;
+  TableBytes table;
   Append(table, header);
   table.insert(table.end(), contents.begin(), contents.end());
   table[offsetof(Header, checksum)] = Checksum(table);
   return table;
 }
 
-Bytes BuildMadt(int cpus) {
+TableBytes BuildMadt(int cpus) {
   constexpr int kLocalApics = 255;  // ids 0 to 254; 255 is the broadcast
-  Bytes contents;
+  TableBytes contents;
   Append(contents, Madt{});
   for (int cpu = 0; cpu < cpus; ++cpu) {
     if (cpu < kLocalApics) {
@@ -213,14 +211,14 @@ Bytes BuildMadt(int cpus) {
   return Table("APIC", 3, contents);
 }
 
-Bytes BuildDsdt() {
+TableBytes BuildDsdt() {
   using namespace aml;
   const auto device = [](std::string_view name, std::string_view id,
                          const std::vector<Term>& resources) {
     return Device(name, {Name("_HID", EisaId(id)), Name("_CRS", ResourceTemplate(resources))});
   };
   const Term soft_off = Integer(AcpiMachine::kSoftOffType);
-  Bytes contents = Name("\\_S5_", Package({soft_off, soft_off, Integer(0), Integer(0)}));
+  TableBytes contents = Name("\\_S5_", Package({soft_off, soft_off, Integer(0), Integer(0)}));
   const Term devices = Scope("\\_SB_", {
                                            device("COM1", "PNP0501", {Io(0x3f8, 8), Irq(4)}),
                                            device("RTC_", "PNP0B00", {Io(0x70, 2), Irq(8)}),
@@ -229,7 +227,7 @@ Bytes BuildDsdt() {
   return Table("DSDT", 2, contents);
 }
 
-Bytes BuildFadt(uint64_t facs, uint64_t dsdt) {
+TableBytes BuildFadt(uint64_t facs, uint64_t dsdt) {
   Fadt fadt{
       .facs = static_cast<uint32_t>(facs),
       .dsdt = static_cast<uint32_t>(dsdt),
@@ -238,7 +236,7 @@ Bytes BuildFadt(uint64_t facs, uint64_t dsdt) {
           kWbinvd | kC1 | kNoPowerButton | kNoSleepButton | kNoRtcWake | kTimer32 | kResetRegister,
   };
   fadt.x_dsdt = dsdt;
-  Bytes contents;
+  TableBytes contents;
   Append(contents, fadt);
   return Table("FACP", 5, contents);
 }
@@ -246,19 +244,19 @@ Bytes BuildFadt(uint64_t facs, uint64_t dsdt) {
 }  // namespace
 
 std::vector<uint8_t> BuildAcpiTables(uint32_t address, int cpus) {
-  Bytes all(sizeof(Rsdp));
+  TableBytes all(sizeof(Rsdp));
   // Where each goes: on 64 bytes, which the FACS needs.
-  const auto add = [&](const Bytes& table) {
+  const auto add = [&](const TableBytes& table) {
     all.resize((all.size() + 63) / 64 * 64);
     const uint64_t at = address + all.size();
     all.insert(all.end(), table.begin(), table.end());
     return at;
   };
-  Bytes facs;
+  TableBytes facs;
   Append(facs, Facs{});
   const uint64_t facs_at = add(facs);
   const uint64_t dsdt_at = add(BuildDsdt());
-  Bytes pointers;
+  TableBytes pointers;
   Append(pointers, add(BuildFadt(facs_at, dsdt_at)));
   Append(pointers, add(BuildMadt(cpus)));
   Rsdp rsdp;

@@ -61,7 +61,8 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const vcpu::System& sys
   absl::Status status =
       machine->vm_->memory().Add(BootRom::kBase, machine->rom_, /*read_only=*/true);
   if (!status.ok()) return status;
-  machine->vm_->SetStart(start);
+  status = machine->vm_->SetStart(start);
+  if (!status.ok()) return status;
   machine->vm_->SetIdleObserver(machine.get());
   return machine;
 }

@@ -26,7 +26,7 @@
 #include <muster/vmm/machine/timer_thread.h>
 #include <muster/vmm/machine/wake_ups.h>
 #include <muster/vmm/memory/guest_memory.h>
-#include <muster/vmm/serial/event_fd.h>
+#include <muster/vmm/wake/event_fd.h>
 
 namespace muster::vmm {
 

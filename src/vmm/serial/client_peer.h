@@ -6,10 +6,10 @@
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/serial/client_source.h>
-#include <muster/vmm/serial/event_fd.h>
 #include <muster/vmm/serial/input_thread.h>
 #include <muster/vmm/serial/pending_input.h>
 #include <muster/vmm/serial/serial_peer.h>
+#include <muster/vmm/wake/event_fd.h>
 
 namespace muster::vmm {
 

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include <muster/rendezvous/sync.h>
-#include <muster/vmm/serial/event_fd.h>
+#include <muster/vmm/wake/event_fd.h>
 
 namespace muster::vmm {
 

@@ -9,8 +9,8 @@
 
 #include <muster/rendezvous/sync.h>
 #include <muster/vmm/device/gate_port.h>
-#include <muster/vmm/serial/event_fd.h>
 #include <muster/vmm/stress/script.h>
+#include <muster/vmm/wake/event_fd.h>
 
 namespace muster::vmm {
 

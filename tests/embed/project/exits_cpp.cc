@@ -27,7 +27,7 @@ int main() {
   vcpu::StartState start;
   start.mode = vcpu::StartState::Mode::kReal;
   start.rip = SmallVm::kCode;
-  vm->SetStart(start);
+  CHECK(vm->SetStart(start).ok());
   StillClock clock;
   Counts counts;
   for (int exits; std::scanf("%d", &exits) == 1 && exits > 0;) {

@@ -154,7 +154,7 @@ void Host::MakeVm() {
   Must(vm_->memory().Note(0, {low_, kLow}), "Note");
   Must(vm_->memory().Add(kHighMemory, {high_, kHigh}), "Add");
   Check(!vm_->memory().Note(kLow / 2, {low_, kLow}).ok(), "that memory is noted once");
-  vm_->SetStart(LoadImage(image_, "", {low_, kLow}));
+  Must(vm_->SetStart(LoadImage(image_, "", {low_, kLow})), "SetStart");
 }
 
 void Host::StartVcpu(int cpu) {

@@ -103,6 +103,53 @@ void AfterAFault() {
   CHECK_ERROR(ErrorOf(vm.cpu(0).Run()), IsFailedPrecondition, "vCPU 0", "offline");
 }
 
+// What is settled before the first Run: not while a thread is inside, though it has not come to the
+// guest yet, nor once a vCPU has been there, whichever, whatever became of it since.
+void AfterTheFirstRun() {
+  alignas(4096) static uint8_t more[4096];
+  constexpr uint64_t kMore = 0x100000;
+  {
+    SmallVm vm(OUT_FOR_EVER);
+    CHECK(vm.cpu(0).Hold().ok());
+    std::thread inside([&] { CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run())); });
+    while (vm.cpu(0).Inspect().value_or(vcpu::Inspection{}).counters.parks == 0) {
+      std::this_thread::yield();
+    }
+    CHECK_ERROR(vm->SetStart({}), IsFailedPrecondition, "SetStart", "inside Run of vCPU 0");
+    CHECK(vm->memory().Add(kMore, {more, sizeof(more)}).ok());
+    vm.cpu(0).LetGo();
+    inside.join();
+  }
+  SmallVm vm(OUT_FOR_EVER, {.cpus = 2});
+  const auto refused = [&] {
+    CHECK_ERROR(vm->SetStart({}), IsFailedPrecondition, "SetStart", "after vCPU 0 has run");
+    CHECK_ERROR(vm->memory().Add(kMore, {more, sizeof(more)}), IsFailedPrecondition,
+                "0x100000, 0x1000 bytes: Add", "before the first Run");
+    CHECK_ERROR(vm->memory().Note(kMore, {more, sizeof(more)}), IsFailedPrecondition,
+                "0x100000, 0x1000 bytes: Note", "before the first Run");
+    CHECK(!vm->memory().Contains(kMore));
+  };
+  CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
+  refused();
+  vcpu::StartState again;
+  again.rip = SmallVm::kCode;
+  CHECK(vm.cpu(0).StartAgain(again).ok());
+  refused();
+  CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
+
+  // Another vCPU alone has run: memory is settled, and vCPU 0 may still be told where it begins.
+  SmallVm second({0xe6, 0x11}, {.cpus = 2});
+  CHECK(second
+            ->SendMessage({.destination = 1,
+                           .delivery_mode = apic::DeliveryMode::kStartup,
+                           .vector = SmallVm::kCode >> 12})
+            .ok());
+  CHECK(std::holds_alternative<vcpu::PortExit>(second.cpu(1).Run()));
+  CHECK_ERROR(second->memory().Add(kMore, {more, sizeof(more)}), IsFailedPrecondition, "Add",
+              "before the first Run");
+  CHECK(second->SetStart(again).ok());
+}
+
 // INIT stops the timer of a halted vCPU, on the thread that sends it: the clock is called inside a
 // function of the rendezvous, from where none can be called.
 void InsideAFunctionOfTheRendezvous() {
@@ -116,6 +163,7 @@ void InsideAFunctionOfTheRendezvous() {
       CHECK_ERROR(
           (*vm)->SendMessage({.destination = 1, .delivery_mode = apic::DeliveryMode::kInit}),
           IsFailedPrecondition, "rendezvous", "inside a function");
+      CHECK_ERROR((*vm)->SetStart({}), IsFailedPrecondition, "SetStart", "inside a function");
       CHECK_ERROR((*vm)->RemoveVcpu(1), IsFailedPrecondition, "vCPU 1", "inside a function");
     }
     SmallVm* vm = nullptr;
@@ -217,6 +265,7 @@ int main() {
   LinesAndIds();
   PlacesWithoutAVcpu();
   AfterAFault();
+  AfterTheFirstRun();
   InsideAFunctionOfTheRendezvous();
   Configurations();
   Memory();

@@ -16,13 +16,7 @@
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
 
-#define CHECK(condition)                                                \
-  do {                                                                  \
-    if (!(condition)) {                                                 \
-      std::cerr << __FILE__ << ":" << __LINE__ << ": " #condition "\n"; \
-      std::_Exit(1);                                                    \
-    }                                                                   \
-  } while (false)
+#include "c/check.h"
 
 // `status` has this code, and a message that holds both words.
 #define CHECK_ERROR(status, Is, word, other)                               \
@@ -79,7 +73,7 @@ class SmallVm {
     std::memcpy(ram_ + kCode, code.begin(), code.size());
     muster::vcpu::StartState start;
     start.rip = kCode;
-    vm_->SetStart(start);
+    CHECK(vm_->SetStart(start).ok());
   }
   ~SmallVm() {
     vm_.reset();

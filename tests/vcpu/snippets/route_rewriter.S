@@ -8,7 +8,7 @@
 SNIPPET route_rewriter
     ENABLE_APIC
     WRITE_MSR TPR, 0xff
-    movl $0x802, %ecx
+    movl $ID, %ecx
     rdmsr
     movl %eax, %esi
     cmpl %esi, 0x648

@@ -1,32 +1,12 @@
 /* An 8259 in C: its wire wakes a halted vCPU, which takes the vector that the acknowledge cycle
  * gives, also that of a request which has gone. */
-#include <muster.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+
+#include "small_vm.h"
 
 enum { kRounds = 200, kVector = 0x40, kSpurious = 0x47 };
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
-/* `call` ends with &error. */
-#define DONE(call)                                                       \
-  do {                                                                   \
-    muster_error error;                                                  \
-    if ((call) != MUSTER_OK) {                                           \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, error.message); \
-      exit(1);                                                           \
-    }                                                                    \
-  } while (0)
 
 struct Board {
   muster_vm* vm;
@@ -37,16 +17,6 @@ struct Board {
   atomic_int last_vector;
   atomic_int acknowledged;
 };
-
-static uint64_t NowNs(void* context) {
-  (void)context;
-  return 0;
-}
-static void Arm(void* context, int32_t cpu, uint64_t deadline_ns) {
-  (void)context;
-  (void)cpu;
-  (void)deadline_ns;
-}
 
 static int32_t Asserted(void* context) {
   struct Board* board = context;
@@ -119,33 +89,16 @@ static void PutHandler(uint8_t* ram, uint8_t vector, uint16_t gpa) {
 
 int main(void) {
   static struct Board board;
-  uint8_t* ram = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const uint8_t code[] = {0xfb, 0xe6, 0x10, 0xf4, 0xeb, 0xfd}; /* sti; out 0x10; hlt, and again */
-  memcpy(ram + 0x1000, code, sizeof(code));
+  uint8_t* ram = SmallRam(code, sizeof(code));
   PutHandler(ram, kVector, 0x2000);
   PutHandler(ram, kSpurious, 0x3000);
 
-  muster_config config;
-  muster_config_init(&config);
-  config.clock.now_ns = NowNs;
-  config.clock.arm = Arm;
+  muster_config config = SmallConfig();
   config.extint.context = &board;
   config.extint.asserted = Asserted;
   config.extint.acknowledge = Acknowledge;
-  muster_error error;
-  const int32_t made = muster_vm_create(&config, &board.vm, &error);
-  if (made == MUSTER_NOT_FOUND || made == MUSTER_PERMISSION_DENIED) {
-    fprintf(stderr, "skipped: %s\n", error.message);
-    return 77;
-  }
-  CHECK(made == MUSTER_OK);
-  DONE(muster_vm_add_memory(board.vm, 0, ram, 65536, 0, &error));
-  muster_start start;
-  muster_start_init(&start);
-  start.mode = MUSTER_START_REAL;
-  start.rip = 0x1000;
-  start.rsp = 0x8000;
-  DONE(muster_vm_set_start(board.vm, &start, &error));
+  board.vm = SmallVm(&config, ram, MUSTER_START_REAL);
   pthread_t thread;
   pthread_create(&thread, NULL, Run, &board);
   while (!board.ready) sched_yield();
