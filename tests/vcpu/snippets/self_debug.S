@@ -120,7 +120,7 @@ END ud_handler_says_ip
 // Its first instruction has the stack elsewhere, where a pointer at 0x540 says.
 SNIPPET ud_handler_changes_stack
     lssw 0x540, %sp
-    SAY 0x10, 1
+    SAY 0x11, 1
     STOP
 END ud_handler_changes_stack
 
