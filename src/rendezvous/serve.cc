@@ -11,7 +11,9 @@ namespace {
 // wait of the protocol: nothing hangs on it if a target is late for a reason of its own.
 constexpr uint64_t kStandAsideNs = 2'000'000;
 
-void RunMarked(absl::FunctionRef<void(int)> function, int cpu) {
+// Nobody would know what to do with what a function throws: not the thread of the vCPU, which has
+// no part in the call, and not the caller, who waits on another.
+void RunMarked(absl::FunctionRef<void(int)> function, int cpu) noexcept {
   sync::ThreadState& thread = sync::ThisThread();
   ++thread.functions_running;
   function(cpu);
@@ -54,6 +56,7 @@ absl::Status Rendezvous::CheckContext() {
   const sync::ThreadState& thread = sync::ThisThread();
   const char* reason = thread.functions_running > 0 ? "inside a function of a rendezvous"
                        : thread.observing           ? "inside its observer"
+                       : thread.acting_for > 0      ? "by one who acts for a vCPU"
                        : thread.locks_held > 0      ? "holding a lock of this library"
                                                     : nullptr;
   if (reason == nullptr) return absl::OkStatus();

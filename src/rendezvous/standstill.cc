@@ -16,13 +16,20 @@ absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& t
                                             uint64_t deadline, bool through_standstill) {
   auto hold = std::make_unique<Hold>();
   hold->wanted = targets;
-  absl::StatusOr<Outcome> outcome = Perform(initiator, {.targets = targets,
-                                                        .function = nullptr,
-                                                        .hold = hold.get(),
-                                                        .runs = Runs::kAnywhere,
-                                                        .deadline = deadline,
-                                                        .name = "a stop",
-                                                        .through_standstill = through_standstill});
+  const Work work{.targets = targets,
+                  .function = nullptr,
+                  .hold = hold.get(),
+                  .runs = Runs::kAnywhere,
+                  .deadline = deadline,
+                  .name = "a stop",
+                  .through_standstill = through_standstill};
+  absl::StatusOr<Outcome> outcome;
+  try {
+    outcome = Perform(initiator, work);
+  } catch (...) {  // no memory to say who did not come
+    Release(*hold);
+    throw;
+  }
   if (!outcome.ok()) return outcome.status();
   if (hold->granted) return Standstill(*this, std::move(hold));
   Release(*hold);

@@ -15,6 +15,7 @@ struct ThreadState {
   int locks_held = 0;         // Mutexes of this library
   int functions_running = 0;  // functions of a rendezvous, whichever
   bool observing = false;     // inside Observer::Waits
+  int acting_for = 0;         // vCPUs whose run locks it has borrowed
 };
 ThreadState& ThisThread();
 

@@ -75,8 +75,10 @@ absl::Status CVm::Resume() {
   std::optional<vcpu::Pause> pause;
   {
     sync::MutexLock lock(mutex_);
+    resuming_ = true;
     while (lookers_ > 0) looked_.Wait(mutex_);
     pause_.swap(pause);
+    resuming_ = false;
     looked_.Signal();  // another Resume, which finds nothing to do
   }
   if (!pause) return absl::OkStatus();
@@ -91,17 +93,20 @@ absl::Status CVm::Resume() {
 }
 
 absl::StatusOr<Inspection> CVm::Inspect(Vcpu& vcpu) {
+  absl::StatusOr<Inspection> seen = vcpu.Inspect();
+  if (!absl::IsFailedPrecondition(seen.status())) return seen;
+  // Awake inside its run: it may stand there.
   vcpu::Pause* pause = nullptr;
   {
     sync::MutexLock lock(mutex_);
-    if (pause_) {
+    if (pause_ && !resuming_) {
       pause = &*pause_;
       ++lookers_;
     }
   }
-  if (pause == nullptr) return vcpu.Inspect();
+  if (pause == nullptr) return seen;
   try {
-    auto seen = pause->Inspect(vcpu.index());
+    seen = pause->Inspect(vcpu.index());
     EndLook();
     return seen;
   } catch (...) {

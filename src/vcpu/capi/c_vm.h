@@ -56,8 +56,9 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
   sync::Mutex mutex_;
   bool pausing_ ABSL_GUARDED_BY(mutex_) = false;  // from the begin of Pause to the end of Resume
   std::optional<vcpu::Pause> pause_ ABSL_GUARDED_BY(mutex_);
-  int lookers_ ABSL_GUARDED_BY(mutex_) = 0;  // which use *pause_ without the mutex
-  sync::CondVar looked_;                     // Resume waits for them
+  int lookers_ ABSL_GUARDED_BY(mutex_) = 0;        // which use *pause_ without the mutex
+  bool resuming_ ABSL_GUARDED_BY(mutex_) = false;  // no more of them
+  sync::CondVar looked_;                           // Resume waits for them
 };
 
 // muster_devices as Devices, for the time of one run.

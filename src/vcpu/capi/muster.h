@@ -117,8 +117,8 @@ typedef struct muster_config {
  * muster_config_init_sized. The function itself makes the first version's structure, without
  * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
-/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: its `size`
- * alone is set, by which muster_vm_create refuses it. */
+/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: its
+ * `size` alone is set, by which muster_vm_create refuses it. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 

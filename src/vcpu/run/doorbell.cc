@@ -123,13 +123,15 @@ Execution Doorbell::TryBorrow() {
     if (execution_.CompareExchange(expected, Execution::kBorrowed, std::memory_order_seq_cst,
                                    std::memory_order_seq_cst)) {
       before_borrow_ = idle;
+      borrower_.Store(&sync::ThisThread(), std::memory_order_relaxed);  // see BorrowedByCaller
+      ++sync::ThisThread().acting_for;
       return idle;
     }
   }
   return Execution::kBorrowed;
 }
 
-Execution Doorbell::Borrow() {
+Execution Doorbell::Borrow(bool waits) {
   for (;;) {
     if (const Execution was = TryBorrow(); was != Execution::kBorrowed) return was;
     switch (execution()) {
@@ -141,6 +143,7 @@ Execution Doorbell::Borrow() {
       case Execution::kParked:  // given back meanwhile
         break;
       case Execution::kBorrowed:
+        if (!waits || BorrowedByCaller()) return Execution::kBorrowed;
         sync::Yield();  // for as long as something runs that waits for nobody
         break;
     }
@@ -148,6 +151,8 @@ Execution Doorbell::Borrow() {
 }
 
 void Doorbell::GiveBack() {
+  --sync::ThisThread().acting_for;
+  borrower_.Store(nullptr, std::memory_order_relaxed);
   execution_.Store(before_borrow_, std::memory_order_seq_cst);
   // Only an owner that waits for this is woken; one that is merely parked sleeps on. TakeBack
   // counts, then loads execution_: one of the two sees the other's store.

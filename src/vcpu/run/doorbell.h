@@ -52,10 +52,16 @@ class Doorbell {
   // where that failed. The borrower holds it briefly: the owner waits for it.
   Execution TryBorrow();
   // The same, but where another has borrowed it this waits: kBorrowed says that its owner is awake.
-  Execution Borrow();
+  // A caller that acts for a vCPU already, and is in a callback, does not wait: two such could wait
+  // for each other.
+  Execution Borrow(bool waits = sync::ThisThread().acting_for == 0);
   void GiveBack();
-  // For the borrower: whether the owner's thread sleeps meanwhile.
-  bool borrowed_asleep() const { return before_borrow_ == Execution::kParked; }
+  bool BorrowedByCaller() const {
+    // Relaxed: of the stores to it the caller's own is the only one that it looks for.
+    return borrower_.Load(std::memory_order_relaxed) == &sync::ThisThread();
+  }
+  // For the borrower: kParked, its owner's thread sleeps meanwhile, or kFree.
+  Execution before_borrow() const { return before_borrow_; }
 
   Execution execution() const {
     sync::Step step;
@@ -88,6 +94,9 @@ class Doorbell {
   bool Claim(pid_t thread) {
     Execution seen = Execution::kFree;
     if (!ClaimIf(seen) && !ClaimFrom(seen)) return false;
+    // Who read kGuest in the stay before, of another thread that is on its way out, sends its
+    // signal to that one.
+    while (!KickersAreGone()) sync::Yield();
     // Relaxed: read only by those who have seen the seq_cst store of kGuest that follows.
     thread_.Store(thread, std::memory_order_relaxed);
     return true;
@@ -186,9 +195,10 @@ class Doorbell {
     if (claimed) sync::Mark("Claim");
     return claimed;
   }
+  bool KickersAreGone() const { return kickers_.Load(std::memory_order_seq_cst) == 0; }
   bool KickersHaveLeft() const {
     sync::Step step;
-    const bool left = kickers_.Load(std::memory_order_seq_cst) == 0;
+    const bool left = KickersAreGone();
     if (left) sync::Mark("Release");
     return left;
   }
@@ -225,6 +235,7 @@ class Doorbell {
   sync::Atomic<uint64_t> kicks_{0};
   sync::Atomic<uint64_t> begun_{0}, made_{0};   // entries; the owner writes
   Execution before_borrow_ = Execution::kFree;  // the borrower's
+  sync::Atomic<const sync::ThreadState*> borrower_{nullptr};
   const int kick_signal_;
 };
 

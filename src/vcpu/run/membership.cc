@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/loan.h>
 #include <muster/vcpu/run/vm_core.h>
 
 namespace muster::vcpu {
@@ -74,14 +75,18 @@ absl::Status VmCore::AddVcpu(int cpu) {
     return absl::InvalidArgumentError(fmt::format(
         "vCPU {} cannot be added: VmConfig::max_cpus has made room for 0 to {}", cpu, cpus() - 1));
   }
-  (void)OffersTscDeadline();  // what may call the user's logger, before the mutex
-  bool removed_here = false;
-  const absl::Status status = AddToPlace(cpu, removed_here);
-  if (removed_here) FellAsleep();
-  return status;
+  if (sync::ThisThread().functions_running > 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("vCPU {} cannot be added inside a function of a rendezvous", cpu));
+  }
+  // What may call the user's logger or clock, before the mutex. The thread of its earlier life may
+  // have let go of it and not have looked for the request yet.
+  (void)OffersTscDeadline();
+  if (HasLeft(cpu)) FinishRemoval(cpu);
+  return AddToPlace(cpu);
 }
 
-absl::Status VmCore::AddToPlace(int cpu, bool& removed_here) {
+absl::Status VmCore::AddToPlace(int cpu) {
   sync::MutexLock lock(adding_mutex_);
   if (stopped_) {
     return absl::FailedPreconditionError(
@@ -91,8 +96,7 @@ absl::Status VmCore::AddToPlace(int cpu, bool& removed_here) {
     return absl::AlreadyExistsError(fmt::format("vCPU {} cannot be added: it is there", cpu));
   }
   const bool is_new = cores_[static_cast<size_t>(cpu)] == nullptr;
-  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu, removed_here);
-      !status.ok()) {
+  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu); !status.ok()) {
     return status;
   }
   if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
@@ -129,20 +133,15 @@ absl::Status VmCore::MakeCore(int cpu) {
   return absl::OkStatus();
 }
 
-absl::Status VmCore::BringBack(int cpu, bool& removed_here) {
-  Doorbell& doorbell = core(cpu).doorbell();
-  const Execution was = doorbell.Borrow();
-  if (was == Execution::kBorrowed) return StillInside(cpu);
-  // Its thread sleeps, or is in a callback, from which it would come back into the new life.
-  if (was == Execution::kParked || core(cpu).served()) {
-    doorbell.GiveBack();
+absl::Status VmCore::BringBack(int cpu) {
+  const Loan loan(core(cpu));
+  // Its thread is in there, or in a callback, from which it would come back into the new life; or
+  // it has been added and removed again since AddVcpu looked.
+  if (!loan.took_free() || core(cpu).served() ||
+      (core(cpu).doorbell().requests() & kRequestLeave) != 0) {
     return StillInside(cpu);
   }
-  // Its thread may have let go of it and not have looked for the request yet.
-  removed_here = EndStay(cpu);
-  const absl::Status status = core(cpu).ComeBack(tsc_offset_, OffersTscDeadline());
-  doorbell.GiveBack();
-  return status;
+  return core(cpu).ComeBack(tsc_offset_, OffersTscDeadline());
 }
 
 absl::Status VmCore::NotThere(int cpu) {
@@ -173,16 +172,16 @@ absl::Status VmCore::RemoveVcpu(int cpu) {
   return absl::OkStatus();
 }
 
-// Called by who removes, after ringing, and by the owner after its Run has released the vCPU.
-// Either the first finds the vCPU free, or its look at the run lock came before that release, and
-// then the owner finds the request: all of it is seq_cst. Under the run lock one of them takes it,
-// or who adds the vCPU again.
+// Called by who removes, after ringing, by the owner after its Run has released the vCPU, and by
+// who adds it again. Either one of the others finds the vCPU free, or its look at the run lock came
+// before that release, and then the owner finds the request: all of it is seq_cst. Under the run
+// lock one of them takes it.
 void VmCore::FinishRemoval(int cpu) {
-  Doorbell& doorbell = core(cpu).doorbell();
-  const Execution was = doorbell.Borrow();
-  if (was == Execution::kBorrowed) return;
-  const bool gone = was == Execution::kFree && EndStay(cpu);
-  doorbell.GiveBack();
+  bool gone = false;
+  {
+    const Loan loan(core(cpu));
+    gone = loan.took_free() && EndStay(cpu);
+  }
   if (gone) FellAsleep();
 }
 

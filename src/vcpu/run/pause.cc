@@ -27,9 +27,12 @@ absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
   absl::StatusOr<rendezvous::Standstill> standstill = rendezvous_.Stop(
       rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), sync::After(timeout_ns));
   if (!standstill.ok()) return standstill.status();
+  auto state = std::make_unique<vcpu::Pause::State>(
+      vcpu::Pause::State{*this, *std::move(standstill), tsc_obeys, /*host_tsc=*/0, /*kvmclock=*/0});
   clock_.Hold();
-  return vcpu::Pause(std::make_unique<vcpu::Pause::State>(
-      vcpu::Pause::State{*this, *std::move(standstill), tsc_obeys, __rdtsc(), handle_.GetClock()}));
+  state->host_tsc = __rdtsc();
+  state->kvmclock = handle_.GetClock();
+  return vcpu::Pause(std::move(state));
 }
 
 absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys,

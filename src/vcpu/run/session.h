@@ -49,8 +49,8 @@ class RunSession {
   RunSession(VcpuHandle& handle, Doorbell& doorbell, KickMask& mask)
       : doorbell_(doorbell),
         kick_signal_(mask.signal),
-        kicks_before_(doorbell.kicks()),
-        claimed_(doorbell.Claim(ThisThread(doorbell.process()))) {
+        claimed_(doorbell.Claim(ThisThread(doorbell.process()))),
+        kicks_before_(doorbell.kicks()) {
     if (!claimed_) [[unlikely]] {
       status_ = Busy(handle);
     } else if (mask.seen != ThisThread(doorbell.process())) {
@@ -79,10 +79,10 @@ class RunSession {
 
   Doorbell& doorbell_;
   const int kick_signal_;
-  const uint64_t kicks_before_;
   const bool claimed_;
-  bool unblock_ = false;       // the kick was not blocked before
-  SignalSet thread_mask_ = 0;  // then: the mask to be put back
+  const uint64_t kicks_before_;  // none of them is on its way any more
+  bool unblock_ = false;         // the kick was not blocked before
+  SignalSet thread_mask_ = 0;    // then: the mask to be put back
   absl::Status status_;
 };
 

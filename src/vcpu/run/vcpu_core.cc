@@ -137,15 +137,18 @@ absl::Status VcpuCore::WhileHeld(Work&& work) {
   // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
   // inside, on its way out, takes itself out: its caller may never come again.
   if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
-    if ((told & kRequestStop) != 0) vm_.Left(cpu_);
+    if ((told & kRequestStop) != 0) {
+      vm_.Left(cpu_);
+      vm_.FinishStop();
+    }
     if ((told & kRequestLeave) != 0) vm_.FinishRemoval(cpu_);
   }
   return status;
 }
 
 void VcpuCore::RunOnceInline(Exit& exit) {
-  const Stay stay(vm_, cpu_, Stay::Where::kLoop);
   const absl::Status status = WhileHeld([&]() __attribute__((always_inline)) {
+    const Stay stay(vm_, cpu_, Stay::Where::kLoop);  // as long as it has the run lock
     RunHeld(exit);
     return absl::OkStatus();
   });

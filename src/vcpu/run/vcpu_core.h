@@ -38,7 +38,7 @@ class VcpuCore {
            uint32_t signature, const VmConfig& config);
 
   int cpu() const { return cpu_; }
-  const VmCore& vm() const { return vm_; }
+  VmCore& vm() const { return vm_; }
 
   // ---- the thread that drives the vCPU ----
   // See Vcpu.

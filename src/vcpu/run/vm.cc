@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <muster/apic/ioapic_regs.h>
+#include <muster/vcpu/run/loan.h>
 #include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
@@ -13,19 +14,15 @@ namespace {
 // Waits for other borrowers only: two vCPUs' callbacks may look at each other's.
 template <typename Look>
 auto WhileBorrowed(VcpuCore& core, Look&& look) -> absl::StatusOr<decltype(look(core))> {
-  if (core.doorbell().Borrow() == Execution::kBorrowed) {
-    const Stay* const stay = Stay::Of(core.vm());
-    // In a callback of the loop the run lock is the caller's own. In one of a device it is not: who
-    // is awake inside then is another thread.
-    if (stay != nullptr && stay->where() == Stay::Where::kLoop && stay->cpu() == core.cpu()) {
-      return look(core);
-    }
-    return absl::FailedPreconditionError(
-        fmt::format("vCPU {} does not stand still: its thread is awake inside Run", core.cpu()));
-  }
-  auto seen = look(core);
-  core.doorbell().GiveBack();
-  return seen;
+  const Stay* const stay = Stay::Of(core.vm());
+  // In a callback of the loop the run lock is the caller's own. In one of a device it is not: who
+  // is awake inside then is another thread.
+  const bool in_its_loop =
+      stay != nullptr && stay->where() == Stay::Where::kLoop && stay->cpu() == core.cpu();
+  const Loan loan(core);
+  if (loan.granted() || in_its_loop) return look(core);
+  return absl::FailedPreconditionError(
+      fmt::format("vCPU {} does not stand still: its thread is awake inside Run", core.cpu()));
 }
 
 }  // namespace
@@ -66,20 +63,10 @@ absl::Status Vm::RemoveVcpu(int cpu) { return core_->RemoveVcpu(cpu); }
 bool Vm::HasVcpu(int cpu) const { return core_->IsPresent(cpu); }
 MemorySlots& Vm::memory() { return core_->memory(); }
 absl::Status Vm::SetStart(const StartState& start) {
-  // There this thread may have vCPU 0 borrowed already.
-  if (sync::ThisThread().functions_running > 0) {
-    return absl::FailedPreconditionError("SetStart called inside a function of a rendezvous");
-  }
-  VcpuCore& core = core_->core(0);
-  const Execution was = core.doorbell().Borrow();
-  absl::Status status =
-      was == Execution::kFree
-          ? core.SetStart(start)
-          : absl::FailedPreconditionError(
-                "SetStart called while a thread is inside Run of vCPU 0: it says where the first "
-                "Run begins");
-  if (was != Execution::kBorrowed) core.doorbell().GiveBack();
-  return status;
+  const Loan loan(core_->core(0));
+  if (loan.took_free()) return core_->core(0).SetStart(start);
+  return absl::FailedPreconditionError(
+      "SetStart called while a thread is inside Run of vCPU 0: it says where the first Run begins");
 }
 void Vm::TimerExpired(int cpu) {
   if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);

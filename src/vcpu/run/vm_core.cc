@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <muster/vcpu/kvm/cpuid.h>
+#include <muster/vcpu/run/loan.h>
 #include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -170,22 +171,28 @@ void VmCore::Left(int cpu) {
 bool VmCore::CanNeverRunAgain() {
   // With every vCPU borrowed nothing moves: an exact look, or none.
   const CpuSet present = Present();
+  const bool waits = sync::ThisThread().acting_for == 0;
   CpuSet borrowed;
+  CpuSet held;  // those, and whose run locks the caller has already, in a callback
   bool asleep = true;
   // In ascending order, so that two who look wait for each other in one direction only.
   for (int cpu : present) {
-    if (core(cpu).doorbell().Borrow() == Execution::kBorrowed) {
-      asleep = false;
-      break;
+    Doorbell& doorbell = core(cpu).doorbell();
+    if (!doorbell.BorrowedByCaller()) {
+      if (doorbell.Borrow(waits) == Execution::kBorrowed) {
+        asleep = false;
+        break;
+      }
+      borrowed.Add(cpu);
     }
-    borrowed.Add(cpu);
+    held.Add(cpu);
     asleep = core(cpu).AsleepForGood();
     if (!asleep) break;
   }
   // Mail that came in meanwhile: a vCPU that was looked at first may have been rung since. Nobody
   // but the outside can have done that, but the answer is about now.
-  for (int cpu : borrowed) asleep = asleep && core(cpu).AsleepForGood();
-  for (int cpu : borrowed) core(cpu).doorbell().GiveBack();
+  for (int cpu : held) asleep = asleep && core(cpu).AsleepForGood();
+  for (int cpu : borrowed) GiveBack(cpu);
   return asleep;
 }
 
@@ -196,24 +203,31 @@ void VmCore::Stop() {
     sync::MutexLock lock(adding_mutex_);
     stopped_ = true;  // from here on none joins
   }
-  const CpuSet present = Present();
-  for (int cpu : present) core(cpu).doorbell().Ring(kRequestStop);
-  // Those inside Run see the request, leave the rendezvous and return. The others would not until
-  // they call Run again, if they ever do: nobody may wait for them.
-  for (int cpu : present) {
-    Doorbell& doorbell = core(cpu).doorbell();
-    const Execution was = doorbell.Borrow();
-    if (was == Execution::kBorrowed) continue;
-    if (was == Execution::kFree) Left(cpu);
-    doorbell.GiveBack();
+  for (int cpu : Present()) core(cpu).doorbell().Ring(kRequestStop);
+  const sync::ThreadState& thread = sync::ThisThread();
+  if (thread.acting_for > 0 || thread.functions_running > 0) {
+    // In a callback: none leaves inside a function, and others' borrowers are not waited for here.
+    stop_unfinished_.Store(true, std::memory_order_relaxed);  // see FinishStop
+    return;
+  }
+  TakeOutTheFree();
+}
+
+// Those inside Run see the request, leave the rendezvous and return. The others would not until
+// they call Run again, if they ever do: nobody may wait for them.
+void VmCore::TakeOutTheFree() {
+  stop_unfinished_.Store(false, std::memory_order_relaxed);
+  for (int cpu : Present()) {
+    const Loan loan(core(cpu));
+    if (loan.took_free()) Left(cpu);
   }
 }
 
 void VmCore::InspectIdle(CpuSet& cpus, std::vector<Inspection>& into) {
   for (int cpu : CpuSet(cpus)) {
-    if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) continue;
+    const Loan loan(core(cpu), Loan::Wait::kNo);
+    if (!loan.granted()) continue;
     into.push_back(core(cpu).Inspect());
-    core(cpu).doorbell().GiveBack();
     cpus.Remove(cpu);
   }
 }
@@ -234,23 +248,40 @@ VmCore::Looks VmCore::InspectBy(CpuSet rest, uint64_t deadline, ExecuteLook exec
   std::vector<Inspection>& seen = looks.seen;
   sync::Mutex mutex;
   std::vector<Inspection> met;
+  absl::Status failure;
   const auto look = [&](int cpu) {
-    Inspection inspection = core(cpu).Inspect();
-    sync::MutexLock lock(mutex);
-    met.push_back(std::move(inspection));
+    try {
+      Inspection inspection = core(cpu).Inspect();
+      sync::MutexLock lock(mutex);
+      met.push_back(std::move(inspection));
+    } catch (const std::bad_alloc&) {  // on the vCPU's thread, which has no part in this
+      sync::MutexLock lock(mutex);
+      failure = absl::Status(absl::StatusCode::kResourceExhausted, "");
+    }
   };
   InspectIdle(rest, seen);
+  // In a callback of its loop the caller's own would be waited for in vain.
+  if (const Stay* stay = Stay::Of(*this);
+      stay != nullptr && stay->where() == Stay::Where::kLoop && rest.Contains(stay->cpu())) {
+    rest.Remove(stay->cpu());
+    failure = absl::FailedPreconditionError(
+        fmt::format("vCPU {} does not stand still: this is a callback of its loop", stay->cpu()));
+  }
   // In stretches: one that was asked on its way out of Run stays there, where it can be looked at,
   // and does not come.
-  constexpr uint64_t kFirstStretchNs = 2'000'000;
-  for (uint64_t stretch = kFirstStretchNs; !rest.Empty(); stretch *= 2) {
+  constexpr uint64_t kFirstStretchNs = 2'000'000, kLongestStretchNs = 100'000'000;
+  for (uint64_t stretch = kFirstStretchNs; !rest.Empty();
+       stretch = std::min(2 * stretch, kLongestStretchNs)) {
     const uint64_t until = std::min(deadline, sync::After(stretch));
     const absl::StatusOr<Outcome> outcome = execute(rest, look, until);
     if (outcome.ok()) rest -= outcome->ran;
     InspectIdle(rest, seen);
     looks.status = outcome.status();
-    if (!outcome.ok() || until == deadline) break;
+    if (!outcome.ok() || rest.Empty() || until == deadline) break;
+    // They have left the rendezvous, and are on their way out of Run: nothing tells when they are.
+    if ((rest - outcome->unknown).Empty()) sync::ParkingSpot().Park(0, until);
   }
+  looks.status.Update(failure);
   seen.insert(seen.end(), met.begin(), met.end());
   std::sort(seen.begin(), seen.end(),
             [](const Inspection& a, const Inspection& b) { return a.cpu < b.cpu; });
@@ -264,17 +295,20 @@ void VmCore::Notify(int cpu) { core(cpu).doorbell().Ring(kRequestMeet); }
 bool VmCore::TryBorrow(int cpu) {
   if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) return false;
   if (core(cpu).CanBeActedFor()) return true;
-  core(cpu).doorbell().GiveBack();
+  GiveBack(cpu);
   return false;
 }
 
-void VmCore::GiveBack(int cpu) { core(cpu).doorbell().GiveBack(); }
+void VmCore::GiveBack(int cpu) {
+  core(cpu).doorbell().GiveBack();
+  if (sync::ThisThread().acting_for == 0) FinishStop();
+}
 
 std::string VmCore::Describe(int cpu) { return core(cpu).Describe(); }
 
 bool VmCore::WakeIsLost(int cpu) {
   // One that was outside Run when it was borrowed has nobody to wake.
-  return core(cpu).doorbell().borrowed_asleep() && core(cpu).WakeIsLost();
+  return core(cpu).doorbell().before_borrow() == Execution::kParked && core(cpu).WakeIsLost();
 }
 
 // ---- MessageSink --------------------------------------------------------------------------------

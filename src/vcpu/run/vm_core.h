@@ -82,6 +82,13 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   }
 
   void Stop() ABSL_LOCKS_EXCLUDED(adding_mutex_);
+  // What Stop left undone, in a callback on a thread that acts for a vCPU. By each such thread when
+  // it does so no longer, and by who stops.
+  void FinishStop() {
+    // Relaxed: who was in that callback has stored it itself, and the others may be late.
+    if (stop_unfinished_.Load(std::memory_order_relaxed)) [[unlikely]]
+      TakeOutTheFree();
+  }
   absl::StatusOr<vcpu::Pause> Pause(uint64_t timeout_ns);
   absl::Status ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys, uint64_t host_tsc,
                             const absl::StatusOr<uint64_t>& kvmclock)
@@ -135,9 +142,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status SetUpVcpu(VcpuHandle& handle, uint32_t& signature)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   absl::Status MakeCore(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
-  // `removed_here`: an earlier life was ended first, by EndStay.
-  absl::Status AddToPlace(int cpu, bool& removed_here) ABSL_LOCKS_EXCLUDED(adding_mutex_);
-  absl::Status BringBack(int cpu, bool& removed_here) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
+  absl::Status AddToPlace(int cpu) ABSL_LOCKS_EXCLUDED(adding_mutex_);
+  absl::Status BringBack(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   // By the holder of its run lock: takes a vCPU out that was told to leave. True: it was, and the
   // holder calls FellAsleep when it has given it back.
   bool EndStay(int cpu);
@@ -184,6 +190,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
 
   sync::Atomic<Vm::IdleObserver*> observer_{nullptr};
   void TellAllAsleep();
+  void TakeOutTheFree();
+  sync::Atomic<bool> stop_unfinished_{false};
   sync::Atomic<int> awake_{0};         // vCPUs that are not parked
   sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
 

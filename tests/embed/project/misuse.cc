@@ -163,7 +163,7 @@ void InsideAFunctionOfTheRendezvous() {
       CHECK_ERROR(
           (*vm)->SendMessage({.destination = 1, .delivery_mode = apic::DeliveryMode::kInit}),
           IsFailedPrecondition, "rendezvous", "inside a function");
-      CHECK_ERROR((*vm)->SetStart({}), IsFailedPrecondition, "SetStart", "inside a function");
+      CHECK_ERROR((*vm)->SetStart({}), IsFailedPrecondition, "SetStart", "vCPU 0");
       CHECK_ERROR((*vm)->RemoveVcpu(1), IsFailedPrecondition, "vCPU 1", "inside a function");
     }
     SmallVm* vm = nullptr;
