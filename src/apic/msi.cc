@@ -33,10 +33,14 @@ static_assert(kPartition<uint32_t, MsiData::Vector, MsiData::Delivery, MsiData::
 
 }  // namespace
 
+bool IsMsiAddress(uint64_t address) {
+  return MsiAddress(address).Get<MsiAddress::Base>() == kMsiBase;
+}
+
 std::optional<Message> ToMessage(const Msi& msi) {
   const MsiAddress address(msi.address);
   const MsiData data(msi.data);
-  if (address.Get<MsiAddress::Base>() != kMsiBase) return std::nullopt;
+  if (!IsMsiAddress(msi.address)) return std::nullopt;
   Message message;
   message.destination = address.Get<MsiAddress::Destination>();
   message.destination_mode = address.Get<MsiAddress::Mode>();
@@ -45,6 +49,17 @@ std::optional<Message> ToMessage(const Msi& msi) {
   // The level means something to a level trigger only.
   message.level = message.trigger_mode == TriggerMode::kEdge || data.Get<MsiData::Level>();
   message.vector = data.Get<MsiData::Vector>();
+  switch (message.delivery_mode) {
+    case DeliveryMode::kReserved:
+    case DeliveryMode::kStartup:
+      return std::nullopt;
+    case DeliveryMode::kFixed:
+    case DeliveryMode::kLowestPriority:
+      if (!message.level) return std::nullopt;
+      break;
+    default:
+      break;
+  }
   return message;
 }
 

@@ -165,6 +165,18 @@ TEST_CASE("the store of a read-modify-write that INIT cuts in two does not reach
   CHECK(enabled == 0);
 }
 
+TEST_CASE(
+    "a device whose MSI the guest has programmed as a SIPI starts nobody, and is told of no "
+    "error") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
+  t.Start();
+  for (const uint32_t data : {0x331, 0x608, 0x4608, 0x8031}) {
+    CHECK(t.vm().SendMsi({.address = 0xfee01000, .data = data}).ok());
+  }
+  CHECK(t.Look(1).state == RunState::kWaitForSipi);
+}
+
 TEST_CASE("a device on the CPU's own thread may send it an INIT") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));

@@ -78,10 +78,12 @@ absl::Status Vm::SendMessage(const apic::Message& message) {
   return core_->fabric().SendMessage(kOutside, message);
 }
 absl::Status Vm::SendMsi(const apic::Msi& msi) {
+  if (!apic::IsMsiAddress(msi.address)) {
+    return absl::InvalidArgumentError(
+        fmt::format("MSI to {:#x}: the addresses of MSIs are fee00000 to feefffff", msi.address));
+  }
   const std::optional<apic::Message> message = apic::ToMessage(msi);
-  if (message) return SendMessage(*message);
-  return absl::InvalidArgumentError(
-      fmt::format("MSI to {:#x}: the addresses of MSIs are fee00000 to feefffff", msi.address));
+  return message ? SendMessage(*message) : absl::OkStatus();
 }
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
