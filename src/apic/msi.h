@@ -18,8 +18,8 @@ struct Msi {
 /// Whether a write there is an MSI: 0xfee00000 to 0xfeefffff.
 bool IsMsiAddress(uint64_t address);
 
-/// None where the write sends nothing: to another address; in a delivery mode that MSIs do not have,
-/// 011 or 110, so that no device starts a processor; or as the de-assertion of a fixed or
+/// None where the write sends nothing: to another address; in a delivery mode that MSIs do not
+/// have, 011 or 110, so that no device starts a processor; or as the de-assertion of a fixed or
 /// lowest-priority level, which has no effect without the bus that carried it. The other modes are
 /// edges whatever the trigger mode says. The redirection hint is not acted upon: the delivery mode
 /// alone asks for the lowest priority.

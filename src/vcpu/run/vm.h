@@ -121,8 +121,8 @@ class Vm {
   // vCPUs. INIT and SIPI wait for their targets; the others never wait.
   absl::Status SendMessage(const apic::Message& message);
 
-  // The same for what a device writes to an address. InvalidArgument where that is none of MSIs. The
-  // data are the guest's, and no error where they send nothing: see apic::ToMessage.
+  // The same for what a device writes to an address. InvalidArgument where that is none of MSIs.
+  // The data are the guest's, and no error where they send nothing: see apic::ToMessage.
   absl::Status SendMsi(const apic::Msi& msi);
 
   // A device's line to the I/O APIC. InvalidArgument where there is no such pin.
