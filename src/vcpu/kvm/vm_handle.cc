@@ -17,7 +17,6 @@ namespace {
 constexpr uint64_t kIdentityMapAddress = kHoleEnd - 4 * kPageSize;
 constexpr uint64_t kTssAddress = kHoleEnd - 3 * kPageSize;
 
-
 absl::Status EnableCap(int vm, uint32_t capability, uint64_t argument, const char* name) {
   kvm_enable_cap cap{};
   cap.cap = capability;
