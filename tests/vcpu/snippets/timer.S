@@ -68,7 +68,8 @@ SNIPPET deadline_is_passed
     STOP
 END deadline_is_passed
 
-// Arms a deadline of some milliseconds, and has the TSC jump back. When it would have passed there
+// Arms a deadline of a few tenths of a second, more than the next exits take on an emulated
+// machine, and has the TSC jump back. When it would have passed there
 // has been no interrupt, and the deadline MSR has what was written.
 SNIPPET deadline_is_put_off
     WRITE_MSR LVT_TIMER, 0x40040
@@ -78,7 +79,7 @@ SNIPPET deadline_is_put_off
     wrmsr
     movl $TSC, %ecx
     rdmsr
-    addl $0x800000, %eax
+    addl $0x40000000, %eax
     adcl $0, %edx
     movl %edx, %edi
     movl $TSC_DEADLINE, %ecx
@@ -92,7 +93,7 @@ SNIPPET deadline_is_put_off
     movl %eax, %ebx
 1:  rdtsc
     subl %ebx, %eax
-    cmpl $0x2000000, %eax
+    cmpl $0x60000000, %eax
     jb 1b
     cli
     movb 0x500, %al
