@@ -16,7 +16,8 @@ trap 'umount --lazy "$dir/dev"; rm -rf --one-file-system "$dir"' EXIT
 chmod 755 "$dir"
 dev=$dir/dev
 mkdir "$dev"
-mount -t tmpfs dev "$dev"
+# Not sticky, as tmpfs is unless told: there the kernel refuses `>/dev/null` to who does not own it.
+mount -t tmpfs -o mode=755 dev "$dev"
 mkdir "$dev/pts"
 mkdir -m 1777 "$dev/shm"
 for node in null zero full random urandom tty; do
