@@ -21,7 +21,10 @@ inline constexpr uint32_t kIoEoi = 0x40;
 /// What IOREGSEL selects. Two registers for each entry, the low half first.
 enum class IoApicReg : uint8_t { kId = 0, kVersion = 1, kArbitration = 2, kRedirection = 0x10 };
 
-inline constexpr unsigned kMaxIoApicPins = 240;
+/// IOREGSEL has 8 bits: no register of a further entry could be selected.
+inline constexpr unsigned kMaxIoApicPins =
+    (0x100 - static_cast<unsigned>(IoApicReg::kRedirection)) / 2;
+static_assert(kMaxIoApicPins == 120);
 
 struct IoApicId : RegisterValue<uint32_t> {
   using RegisterValue::RegisterValue;

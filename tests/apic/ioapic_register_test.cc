@@ -6,9 +6,19 @@ namespace muster::apic {
 
 TEST_CASE("the I/O APIC is version 0x20 with 24 pins, or as many as wanted") {
   CHECK(IoApicBench().Read(1) == 0x00170020);
-  CHECK(IoApicBench({.pins = 240}).Read(1) == 0x00ef0020);
+  CHECK(IoApicBench({.pins = 120}).Read(1) == 0x00770020);
   CHECK(IoApicBench({.pins = 0}).ioapic.pins() == 1);
   CHECK(IoApicBench({.pins = 255}).ioapic.pins() == kMaxIoApicPins);
+}
+
+TEST_CASE("the last entry that there can be is the last that IOREGSEL can select") {
+  IoApicBench bench({.pins = 255});
+  const auto last = static_cast<uint8_t>(bench.Read(1) >> 16);
+  bench.WriteEntry(last, RteTo(7) | 0x41);
+  CHECK(bench.ReadEntry(last) == (RteTo(7) | 0x41));
+  CHECK(bench.ioapic.entry(last).raw == (RteTo(7) | 0x41));
+  bench.Write(0xff, 0);
+  CHECK(bench.ReadEntry(last) == 0x41);
 }
 
 TEST_CASE("the I/O APIC id has four bits, and arbitration follows it") {

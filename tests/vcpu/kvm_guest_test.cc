@@ -13,7 +13,7 @@ namespace {
 using Catch::Contains;
 using Mode = StartState::Mode;
 
-constexpr uint32_t kIa32ApicBase = 0x1b, kIa32TscDeadline = 0x6e0, kX2apicId = 0x802;
+constexpr uint32_t kX2apicId = 0x802;
 
 TEST_CASE("real-mode code writes a port and halts") {
   TestGuest guest;

@@ -68,7 +68,7 @@ TEST_CASE("found bytes lie within one range, to its last byte and no further") {
   MemoryMap map;
   REQUIRE(map.Add(0x4000, Host(2, 0x20'0000)).ok());
   REQUIRE(map.Add(0x6000, Host(1, 0x40'0000)).ok());
-  const auto address = [](std::span<uint8_t> bytes) {
+  const auto address = [](std::span<const uint8_t> bytes) {
     return reinterpret_cast<uint64_t>(bytes.data());
   };
   CHECK(address(map.Find(0x4000, 1)) == 0x20'0000);
@@ -81,6 +81,17 @@ TEST_CASE("found bytes lie within one range, to its last byte and no further") {
   CHECK(map.Find(0x6001, UINT64_MAX).empty());  // the sum wraps
   CHECK(map.Contains(0x6fff));
   CHECK_FALSE(map.Contains(0x7000));
+}
+
+TEST_CASE("what the guest may only read is found, but not to be written") {
+  MemoryMap map;
+  REQUIRE(map.Add(0x4000, Host(2, 0x20'0000)).ok());
+  REQUIRE(map.Add(0x6000, Host(1, 0x40'0000), /*read_only=*/true).ok());
+  CHECK(map.FindWritable(0x5ffc, 4).data() == map.Find(0x5ffc, 4).data());
+  CHECK(map.FindWritable(0x5ffc, 5).empty());
+  CHECK(map.Find(0x6000, 4).size() == 4);
+  CHECK(map.Contains(0x6000));
+  CHECK(map.FindWritable(0x6000, 4).empty());
 }
 
 }  // namespace

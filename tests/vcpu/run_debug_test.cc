@@ -2,6 +2,8 @@
 // as this KVM needs it, and single-stepping the guest whether or not it has to. Nothing of it shows
 // in the guest, and its own #DBs are all its own.
 
+#include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -63,12 +65,48 @@ TEST_CASE("a guest that single-steps itself gets every one of its steps") {
 }
 
 TEST_CASE("no TF is in the flags that a guest pushes while it is stepped") {
+  for (const auto& code : {MUSTER_SNIPPET(pushes_flags), MUSTER_SNIPPET(pushes_wide_flags)}) {
+    for (const auto& traits : {kAsFound, kStepping}) {
+      Debugging guest(traits, code, MUSTER_SNIPPET(handler_counts_steps),
+                      MUSTER_SNIPPET(gp_handler));
+      CHECK(guest.t.CountWrites(0x10) == 1);
+      CHECK(guest.t.CountWrites(0x11) == 0);
+      if (traits) CHECK(guest.steps() > 20);
+    }
+  }
+}
+
+TEST_CASE("where PUSHF faults nothing of its handler's stack is taken for flags") {
   for (const auto& traits : {kAsFound, kStepping}) {
-    Debugging guest(traits, MUSTER_SNIPPET(pushes_flags), MUSTER_SNIPPET(handler_counts_steps),
-                    MUSTER_SNIPPET(gp_handler));
+    Debugging guest(traits, MUSTER_SNIPPET(pushf_faults), MUSTER_SNIPPET(handler_counts_steps),
+                    MUSTER_SNIPPET(ud_handler_says_ip));
+    if (guest.Faulted()) Skip("this KVM does not emulate LOCK PUSHF");
+    if (guest.t.CountWrites(0x11) == 0) Skip("LOCK PUSHF is no #UD here");
+    CHECK((guest.t.Writes(0x11)[0].value & 1) == 1);
     CHECK(guest.t.CountWrites(0x10) == 1);
-    CHECK(guest.t.CountWrites(0x11) == 0);
-    if (traits) CHECK(guest.steps() > 20);
+    CHECK(guest.t.CountWrites(0x30) == 1);
+  }
+}
+
+TEST_CASE("where PUSHF faults and its handler's stack is read-only memory, that stays as it is") {
+  alignas(kPageSize) static uint8_t rom[kPageSize];
+  std::ranges::fill(rom, uint8_t{0xff});
+  for (const auto& traits : {kAsFound, kStepping}) {
+    TestVm t(1, {.x2apic = true, .traits = traits});
+    REQUIRE(t.vm().memory().Add(TestVm::kRamSize, rom, /*read_only=*/true).ok());
+    t.Load(TestVm::kBspCode, MUSTER_SNIPPET(pushf_faults));
+    t.Load(0x4000, MUSTER_SNIPPET(ud_handler_changes_stack));
+    t.Load(0x2000, MUSTER_SNIPPET(handler_says));
+    t.SetIvt(6, 0x4000);
+    t.SetIvt(0x40, 0x2000);
+    // FFFF:0410 is 0x400 bytes above the first MiB.
+    const uint16_t stack[] = {0x410, 0xffff};
+    memcpy(t.ram() + 0x540, stack, sizeof(stack));
+    t.Start();
+    t.Await("the end", [&] { return t.vm().CanNeverRunAgain(); });
+    if (t.CountWrites(0x11) == 0) Skip("LOCK PUSHF is no #UD here");
+    CHECK(t.CountWrites(0x10) == 0);
+    CHECK(std::ranges::count(rom, 0xff) == kPageSize);
   }
 }
 

@@ -2,13 +2,16 @@
 // wherever it ends well: as this KVM is, as if nothing were known of it, and as if it did all that
 // some KVM does.
 
+#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include <muster/vcpu/kvm/host_traits.h>
+#include <muster/vcpu/kvm/vm_handle.h>
 
 #include "test_vm.h"
 
@@ -150,6 +153,36 @@ TEST_CASE("TSC-deadline mode is offered where its MSR exits, and wakes a halted 
   CHECK(run(host) == host.tsc_deadline_exits);
   host.tsc_deadline_exits = false;
   CHECK_FALSE(run(host));
+}
+
+// By writes of IA32_TSC and of IA32_TSC_ADJUST.
+void CheckMovedTsc(Snippet code, uint32_t interrupts, uint32_t left) {
+  const HostTraits host = *ProbeHost(KvmOrSkip());
+  if (!host.tsc_deadline_exits || !host.rdtsc_obeys_offset) {
+    std::printf("skipped: this KVM does not give the deadline to user space, or moves no TSC\n");
+    std::fflush(stdout);
+    _exit(77);
+  }
+  for (const uint32_t msr : {kIa32Tsc, kIa32TscAdjust}) {
+    TestVm t(1, {.x2apic = true, .tsc_deadline = true, .traits = host});
+    t.Load(TestVm::kBspCode, code);
+    t.Load(0x2000, MUSTER_SNIPPET(handler_counts));
+    t.SetIvt(0x40, 0x2000);
+    memcpy(t.ram() + 0x520, &msr, sizeof(msr));
+    t.Start();
+    t.AwaitWrites(0x10, 1);
+    CAPTURE(msr);
+    CHECK(t.Writes(0x11)[0].value == interrupts);
+    CHECK(t.Writes(0x12)[0].value == left);
+  }
+}
+
+TEST_CASE("a TSC that is written past the deadline makes the timer expire", "[tsc-deadline]") {
+  CheckMovedTsc(MUSTER_SNIPPET(deadline_is_passed), 1, 0);
+}
+
+TEST_CASE("a TSC that is written back puts the deadline off", "[tsc-deadline]") {
+  CheckMovedTsc(MUSTER_SNIPPET(deadline_is_put_off), 0, 0);
 }
 
 TEST_CASE(

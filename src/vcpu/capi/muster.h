@@ -100,7 +100,7 @@ typedef struct muster_config {
   uint8_t kick_stays_blocked; /**< 1: each thread that runs a vCPU keeps it blocked */
   uint8_t x2apic;             /**< 1: vCPUs begin in x2APIC mode */
   uint8_t tsc_deadline;       /**< 1: the timer's TSC-deadline mode, where this KVM lets it work */
-  uint8_t ioapic_pins;        /**< init: 24 */
+  uint8_t ioapic_pins;        /**< 1 to 120; init: 24 */
   uint8_t ioapic_id;
   uint8_t reserved[3]; /**< 0 */
   muster_clock clock;  /**< `now_ns` and `arm` are needed; outlives the VM */
@@ -281,7 +281,9 @@ MUSTER_API int32_t muster_vm_set_line(muster_vm* vm, uint32_t pin, int32_t asser
  * reaches looks at it. A fall needs no call. MUSTER_FAILED_PRECONDITION where none was given. */
 MUSTER_API int32_t muster_vm_extint_raised(muster_vm* vm, muster_error* error);
 
-/** A message-signalled interrupt, as a device writes it; address FEE00000 to FEEFFFFF. */
+/** A message-signalled interrupt, as a device writes it; address FEE00000 to FEEFFFFF. Data that
+ * sends nothing is no error: the guest has programmed it. That is a reserved delivery mode (3, 6),
+ * and the de-assertion of a level in modes 0 and 1. */
 MUSTER_API int32_t muster_vm_send_msi(muster_vm* vm, uint64_t address, uint32_t data,
                                       muster_error* error);
 

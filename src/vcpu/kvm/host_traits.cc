@@ -30,7 +30,6 @@ constexpr uint8_t kCountDown[] = {0xfa, 0x90, 0xfb, 0xff, 0xc9, 0x75, 0xfc, 0xf4
 // rdtsc; hlt
 constexpr uint8_t kReadTsc[] = {0x0f, 0x31, 0xf4};
 
-constexpr uint32_t kIa32TscDeadline = 0x6e0;
 
 // An exact KVM stops at the first DEC. One that looks between batches of instructions lets
 // hundreds pass; the count ends in HLT on one that never looks.

@@ -12,7 +12,7 @@ bool PageAligned(uint64_t value) { return value % kPageSize == 0; }
 
 }  // namespace
 
-absl::Status MemoryMap::Add(uint64_t gpa, std::span<uint8_t> host) {
+absl::Status MemoryMap::Add(uint64_t gpa, std::span<uint8_t> host, bool read_only) {
   const auto refuse = [&](const std::string& rule) {
     return absl::InvalidArgumentError(
         fmt::format("guest memory at {:#x}, {:#x} bytes: {}", gpa, host.size(), rule));
@@ -38,23 +38,35 @@ absl::Status MemoryMap::Add(uint64_t gpa, std::span<uint8_t> host) {
     clash = next;
   } else if (next != ranges_.begin()) {
     const auto below = std::prev(next);
-    if (below->first + below->second.size() > gpa) clash = below;
+    if (below->first + below->second.host.size() > gpa) clash = below;
   }
   if (clash != ranges_.end()) {
     return refuse(fmt::format("it overlaps the memory at {:#x}, {:#x} bytes", clash->first,
-                              clash->second.size()));
+                              clash->second.host.size()));
   }
-  ranges_.emplace_hint(next, gpa, host);
+  ranges_.emplace_hint(next, gpa, Range{host, read_only});
   return absl::OkStatus();
 }
 
-std::span<uint8_t> MemoryMap::Find(uint64_t gpa, uint64_t length) const {
-  auto after = ranges_.upper_bound(gpa);
-  if (after == ranges_.begin()) return {};
-  const auto& [base, host] = *std::prev(after);
-  const uint64_t offset = gpa - base;
-  if (offset >= host.size() || length > host.size() - offset) return {};
-  return host.subspan(offset, length);
+const std::pair<const uint64_t, MemoryMap::Range>* MemoryMap::RangeOf(uint64_t gpa,
+                                                                      uint64_t length) const {
+  const auto after = ranges_.upper_bound(gpa);
+  if (after == ranges_.begin()) return nullptr;
+  const auto& found = *std::prev(after);
+  const uint64_t offset = gpa - found.first, size = found.second.host.size();
+  return offset < size && length <= size - offset ? &found : nullptr;
+}
+
+std::span<const uint8_t> MemoryMap::Find(uint64_t gpa, uint64_t length) const {
+  const auto* const found = RangeOf(gpa, length);
+  if (found == nullptr) return {};
+  return found->second.host.subspan(gpa - found->first, length);
+}
+
+std::span<uint8_t> MemoryMap::FindWritable(uint64_t gpa, uint64_t length) const {
+  const auto* const found = RangeOf(gpa, length);
+  if (found == nullptr || found->second.read_only) return {};
+  return found->second.host.subspan(gpa - found->first, length);
 }
 
 }  // namespace muster::vcpu

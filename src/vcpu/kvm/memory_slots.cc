@@ -10,7 +10,7 @@ absl::Status MemorySlots::Add(uint64_t gpa, std::span<uint8_t> host, bool read_o
   absl::Status status = MayAdd("Add", gpa, host.size());
   if (!status.ok()) return status;
   MemoryMap map = map_;
-  status = map.Add(gpa, host);
+  status = map.Add(gpa, host, read_only);
   if (!status.ok()) return status;
   status = vm_->SetMemoryRegion(next_slot_, gpa, host, read_only);
   if (!status.ok()) return status;
@@ -19,10 +19,10 @@ absl::Status MemorySlots::Add(uint64_t gpa, std::span<uint8_t> host, bool read_o
   return absl::OkStatus();
 }
 
-absl::Status MemorySlots::Note(uint64_t gpa, std::span<uint8_t> host) {
+absl::Status MemorySlots::Note(uint64_t gpa, std::span<uint8_t> host, bool read_only) {
   sync::MutexLock lock(mutex_);
   absl::Status status = MayAdd("Note", gpa, host.size());
-  return status.ok() ? map_.Add(gpa, host) : status;
+  return status.ok() ? map_.Add(gpa, host, read_only) : status;
 }
 
 void MemorySlots::Seal() {

@@ -27,14 +27,21 @@ class MemorySlots {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).
-  // Errors: those of MemoryMap::Add; FailedPrecondition as of Add.
-  absl::Status Note(uint64_t gpa, std::span<uint8_t> host) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `read_only` as of that slot. Errors: those of MemoryMap::Add; FailedPrecondition as of Add.
+  absl::Status Note(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // By each vCPU before it first enters the guest: nothing is added from here on.
   void Seal() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
-  std::span<uint8_t> Find(uint64_t gpa, uint64_t length) const { return map_.Find(gpa, length); }
+  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all; to be
+  // written, also where it is read-only.
+  std::span<const uint8_t> Find(uint64_t gpa, uint64_t length) const {
+    return map_.Find(gpa, length);
+  }
+  std::span<uint8_t> FindWritable(uint64_t gpa, uint64_t length) const {
+    return map_.FindWritable(gpa, length);
+  }
 
   // Whether an access to this address reaches memory and so does not exit.
   bool Contains(uint64_t gpa) const { return map_.Contains(gpa); }

@@ -180,6 +180,20 @@ absl::Status VcpuHandle::SetTscOffset(int64_t offset) {
   return Ioctl(KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR(TSC_OFFSET)", &attribute);
 }
 
+absl::Status VcpuHandle::MoveTsc(uint32_t msr, uint64_t value) {
+  const absl::StatusOr<int64_t> offset = GetTscOffset();
+  if (absl::IsUnimplemented(offset.status())) return SetMsr(msr, value);  // the best there is
+  if (!offset.ok()) return offset.status();
+  const absl::StatusOr<uint64_t> adjust = GetMsr(kIa32TscAdjust);
+  if (!adjust.ok()) return adjust.status();
+  const absl::StatusOr<uint64_t> before = msr == kIa32TscAdjust ? *adjust : GetMsr(kIa32Tsc);
+  if (!before.ok()) return before.status();
+  // SDM "Time-Stamp Counter Adjustment": each moves with the other, by as much.
+  const uint64_t moved = value - *before;
+  absl::Status status = SetTscOffset(static_cast<int64_t>(static_cast<uint64_t>(*offset) + moved));
+  return status.ok() ? SetMsr(kIa32TscAdjust, *adjust + moved) : status;
+}
+
 absl::Status VcpuHandle::NotePause() {
   // EINVAL: this guest uses no such clock.
   if (ioctl(fd(), KVM_KVMCLOCK_CTRL, 0) < 0 && errno != EINVAL) {
@@ -191,6 +205,10 @@ absl::Status VcpuHandle::NotePause() {
 absl::StatusOr<uint32_t> VcpuHandle::GetTscKhz() const {
   const int khz = ioctl(fd(), KVM_GET_TSC_KHZ, 0);
   if (khz < 0) return IoctlError("KVM_GET_TSC_KHZ", errno, id_);
+  if (khz == 0) {
+    return absl::UnavailableError(
+        fmt::format("vCPU {}: KVM_GET_TSC_KHZ: KVM does not know how fast the TSC is", id_));
+  }
   return static_cast<uint32_t>(khz);
 }
 

@@ -74,6 +74,11 @@ class VcpuHandle {
   // Guest TSC minus host TSC. KVM_VCPU_TSC_OFFSET; Unimplemented where this KVM has none.
   absl::StatusOr<int64_t> GetTscOffset() const;
   absl::Status SetTscOffset(int64_t offset);
+  // What the guest's WRMSR of IA32_TSC or IA32_TSC_ADJUST does. KVM takes a write that user space
+  // makes for a migration: one of IA32_TSC_ADJUST moves no counter, and one of IA32_TSC may be made
+  // to agree with another vCPU's.
+  absl::Status MoveTsc(uint32_t msr, uint64_t value);
+  // Never 0: Unavailable where KVM does not know.
   absl::StatusOr<uint32_t> GetTscKhz() const;
 
   // Tells a guest that uses KVM's clock that it was stopped. KVM_KVMCLOCK_CTRL.

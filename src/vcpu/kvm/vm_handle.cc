@@ -17,8 +17,6 @@ namespace {
 constexpr uint64_t kIdentityMapAddress = kHoleEnd - 4 * kPageSize;
 constexpr uint64_t kTssAddress = kHoleEnd - 3 * kPageSize;
 
-constexpr uint32_t kIa32ApicBase = 0x1b;
-constexpr uint32_t kIa32TscDeadline = 0x6e0;
 
 absl::Status EnableCap(int vm, uint32_t capability, uint64_t argument, const char* name) {
   kvm_enable_cap cap{};
@@ -28,17 +26,23 @@ absl::Status EnableCap(int vm, uint32_t capability, uint64_t argument, const cha
   return absl::OkStatus();
 }
 
-// Without it a write of IA32_APIC_BASE changes KVM's idea of the mode without an exit, and one of
-// IA32_TSC_DEADLINE is swallowed. x2APIC registers exit by MSR_EXIT_REASON_INVAL; filters do not
-// apply to them.
+// Without it a write of IA32_APIC_BASE changes KVM's idea of the mode without an exit, one of
+// IA32_TSC_DEADLINE is swallowed, and one that moves the TSC moves no deadline. x2APIC registers
+// exit by MSR_EXIT_REASON_INVAL; filters do not apply to them.
 absl::Status FilterMsrs(int vm) {
+  constexpr uint32_t kRead = KVM_MSR_FILTER_READ, kWrite = KVM_MSR_FILTER_WRITE;
   uint8_t denied[8] = {};  // a bitmap is copied by whole longs
   kvm_msr_filter filter{};
   filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;
-  const uint32_t indices[] = {kIa32ApicBase, kIa32TscDeadline};
-  for (size_t i = 0; i < std::size(indices); ++i) {
-    filter.ranges[i].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
-    filter.ranges[i].base = indices[i];
+  const struct {
+    uint32_t index, accesses;
+  } filtered[] = {{kIa32ApicBase, kRead | kWrite},
+                  {kIa32TscDeadline, kRead | kWrite},
+                  {kIa32Tsc, kWrite},
+                  {kIa32TscAdjust, kWrite}};
+  for (size_t i = 0; i < std::size(filtered); ++i) {
+    filter.ranges[i].flags = filtered[i].accesses;
+    filter.ranges[i].base = filtered[i].index;
     filter.ranges[i].nmsrs = 1;
     filter.ranges[i].bitmap = denied;
   }

@@ -11,11 +11,17 @@
 
 namespace muster::vcpu {
 
+inline constexpr uint32_t kIa32Tsc = 0x10;
+inline constexpr uint32_t kIa32ApicBase = 0x1b;
+inline constexpr uint32_t kIa32TscAdjust = 0x3b;
+inline constexpr uint32_t kIa32TscDeadline = 0x6e0;
+
 // One KVM VM without in-kernel interrupt controllers. vCPU 0 is its bootstrap processor.
 class VmHandle {
  public:
   // Makes the VM such that RDMSR and WRMSR of what KVM does not serve, of IA32_APIC_BASE and of
-  // IA32_TSC_DEADLINE exit to user space, and VMCALL is never patched.
+  // IA32_TSC_DEADLINE exit to user space, as does WRMSR of IA32_TSC and IA32_TSC_ADJUST, and VMCALL
+  // is never patched.
   static absl::StatusOr<VmHandle> Create(const System& system);
 
   // The same of a VM that the caller has made and keeps; this has a duplicate of `fd`.

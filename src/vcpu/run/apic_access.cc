@@ -153,6 +153,13 @@ absl::Status VcpuCore::ReadTsc() {
   return absl::OkStatus();
 }
 
+absl::Status VcpuCore::MoveTsc(uint32_t msr, uint64_t value) {
+  absl::Status status = handle_.MoveTsc(msr, value);
+  if (!status.ok() || tsc_khz_ == 0) return status;
+  status = ReadTsc();
+  return status.ok() ? Perform(lapic_.TimerExpired(Now())) : status;
+}
+
 // CPUID.1:EDX.APIC follows IA32_APIC_BASE.EN in KVM's copy.
 absl::Status VcpuCore::MirrorApicBase() {
   apic_base_stale_ = false;

@@ -127,6 +127,12 @@ bool VcpuCore::HandleMsr(Exit& exit) {
   kvm_run& r = run();
   const bool is_write = r.exit_reason == KVM_EXIT_X86_WRMSR;
   r.msr.error = 1;
+  if (is_write && (r.msr.index == kIa32Tsc || r.msr.index == kIa32TscAdjust)) {
+    r.msr.error = 0;
+    if (const absl::Status status = MoveTsc(r.msr.index, r.msr.data); !status.ok())
+      return Fail(exit, status);
+    return false;
+  }
   if (!IsApicMsr(r.msr.index)) {
     // The padding-free layout of kvm_run.msr aligns data to 8 bytes: the pointer is good.
     exit = MsrExit{.index = r.msr.index,
@@ -146,7 +152,7 @@ bool VcpuCore::HandleMsr(Exit& exit) {
     return false;
   }
   if (r.msr.index == apic::kMsrTscDeadline && tsc_khz_ != 0) {
-    // The guest may have written IA32_TSC or IA32_TSC_ADJUST, which KVM serves by itself.
+    // KVM may have moved the counter of an unstable host.
     if (const absl::Status status = ReadTsc(); !status.ok()) return Fail(exit, status);
   }
   const std::optional<apic::Effects> effects = lapic_.MsrWrite(r.msr.index, r.msr.data, Now());

@@ -1,8 +1,12 @@
+#include <utility>
+
 #include <muster/vcpu/run/next_instruction.h>
 #include <muster/vcpu/run/stepper.h>
 
 namespace muster::vcpu {
 namespace {
+
+using Kind = NextInstruction::Kind;
 
 constexpr uint64_t kTf = 1u << 8;
 
@@ -49,8 +53,8 @@ absl::StatusOr<bool> Stepper::MayStep(VcpuHandle& handle, const MemorySlots& mem
   const auto& [regs, sregs] = *registers;
   const absl::StatusOr<NextInstruction> next = FindNextInstruction(handle, memory, regs, sregs);
   if (!next.ok()) return next.status();
-  pushes_flags_ = *next == NextInstruction::kPushesFlags;
-  if (*next == NextInstruction::kHalts || *next == NextInstruction::kDebugs) return false;
+  next_ = *next;
+  if (next_.kind == Kind::kHalts || next_.kind == Kind::kDebugs) return false;
   // While it is armed KVM hides TF, and nothing that could change it or DR7 is stepped over.
   if (armed_) return true;
   if ((regs.rflags & kTf) != 0) return false;
@@ -64,7 +68,6 @@ absl::StatusOr<bool> Stepper::Stepped(VcpuHandle& handle, const MemorySlots& mem
   const uint64_t traps = EnabledTraps(exit.dr6, exit.dr7);
   if (traps == 0 && (exit.dr6 & kDr6Bs) != 0) {
     if (budget_ > 0) --budget_;
-    if (!pushes_flags_) return false;
     if (const absl::Status status = MendPushedFlags(handle, memory); !status.ok()) return status;
     return false;
   }
@@ -79,11 +82,15 @@ absl::StatusOr<bool> Stepper::Stepped(VcpuHandle& handle, const MemorySlots& mem
 }
 
 absl::Status Stepper::MendPushedFlags(VcpuHandle& handle, const MemorySlots& memory) {
-  pushes_flags_ = false;
+  const NextInstruction stepped = std::exchange(next_, {});
+  if (stepped.kind != Kind::kPushesFlags) return absl::OkStatus();
   const absl::StatusOr<Registers> registers = GetRegisters(handle);
   if (!registers.ok()) return registers.status();
-  const uint64_t flags_at = StackTop(registers->first, registers->second);
-  const absl::StatusOr<uint8_t*> byte = GuestByte(handle, memory, flags_at + 1);
+  const auto& [regs, sregs] = *registers;
+  // Where it faulted, the step was over the handler's first instruction, and the stack is another.
+  if (regs.rip != stepped.rip_after || regs.rsp != stepped.rsp_after) return absl::OkStatus();
+  const absl::StatusOr<uint8_t*> byte =
+      WritableGuestByte(handle, memory, StackAddress(regs, sregs, 1));
   if (!byte.ok()) return byte.status();
   if (*byte != nullptr) **byte &= static_cast<uint8_t>(~(kTf >> 8));
   return absl::OkStatus();

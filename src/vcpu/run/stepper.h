@@ -7,6 +7,7 @@
 
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/kvm/vcpu_handle.h>
+#include <muster/vcpu/run/next_instruction.h>
 
 namespace muster::vcpu {
 
@@ -48,12 +49,13 @@ class Stepper {
   absl::StatusOr<Registers> GetRegisters(VcpuHandle& handle);
   absl::StatusOr<bool> MayStep(VcpuHandle& handle, const MemorySlots& memory);
   absl::Status DisarmNow(VcpuHandle& handle);
+  // Takes TF out of the flags that have been pushed in a step, if they have.
   absl::Status MendPushedFlags(VcpuHandle& handle, const MemorySlots& memory);
 
   int budget_ = kBudget;
   uint64_t filled_ = 0;  // KVM_SYNC_X86_*
   bool armed_ = false;
-  bool pushes_flags_ = false;  // the instruction that is stepped over
+  NextInstruction next_;  // what is stepped over
 };
 
 }  // namespace muster::vcpu

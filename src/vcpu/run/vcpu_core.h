@@ -195,6 +195,8 @@ class VcpuCore {
   void Discard(uint8_t vector, apic::TriggerMode trigger);
   void ArmTimer();
   void NoteArmed(uint64_t deadline_ns);
+  // The guest has written IA32_TSC or IA32_TSC_ADJUST: a deadline stays where it is.
+  absl::Status MoveTsc(uint32_t msr, uint64_t value);
   absl::Status MirrorApicBase();
 
   // reset.cc

@@ -62,6 +62,68 @@ SNIPPET pushes_flags
     STOP
 END pushes_flags
 
+// The same with 32 bits, and a stack that wraps.
+SNIPPET pushes_wide_flags
+    WRITE_MSR SELF_IPI, 0x40
+    movw $20, %si
+1:  xorw %sp, %sp
+    pushfl
+    popl %eax
+    testl $EFLAGS_TF, %eax
+    jnz 2f
+    xorw %sp, %sp
+    pushfw
+    popw %ax
+    testw $EFLAGS_TF, %ax
+    jnz 2f
+    decw %si
+    jnz 1b
+    movw $0x1000, %sp
+    SAY 0x10, 1
+    sti
+    nop
+    nop
+    STOP
+2:  SAY 0x11, 1
+    STOP
+END pushes_wide_flags
+
+// A PUSHF that faults, at an address with bit 8: its handler says the high byte of the IP that it
+// is given.
+SNIPPET pushf_faults
+    WRITE_MSR SELF_IPI, 0x40
+    jmp 1f
+    .org pushf_faults + 0x180
+1:  nop
+    .byte 0xf0, 0x9c // LOCK PUSHF
+    SAY 0x10, 1
+    sti
+    nop
+    nop
+    STOP
+END pushf_faults
+
+SNIPPET ud_handler_says_ip
+    nop
+    pushw %bp
+    movw %sp, %bp
+    pushl %eax
+    movb 3(%bp), %al
+    outb %al, $0x11
+    orb $1, 3(%bp)
+    addw $2, 2(%bp) // past LOCK PUSHF
+    popl %eax
+    popw %bp
+    iretw
+END ud_handler_says_ip
+
+// Its first instruction has the stack elsewhere, where a pointer at 0x540 says.
+SNIPPET ud_handler_changes_stack
+    lssw 0x540, %sp
+    SAY 0x11, 1
+    STOP
+END ud_handler_changes_stack
+
 // A breakpoint of execution.
 SNIPPET breaks
     WRITE_MSR SELF_IPI, 0x40

@@ -42,6 +42,70 @@ SNIPPET deadline_wakes_hlt
     STOP
 END deadline_wakes_hlt
 
+// Arms a deadline that is far away, and has the TSC jump past it by the MSR in 0x520. The
+// interrupt waits then. Says what the deadline MSR has left.
+SNIPPET deadline_is_passed
+    WRITE_MSR LVT_TIMER, 0x40040
+    rdtsc
+    addl $0x10000, %edx
+    movl $TSC_DEADLINE, %ecx
+    wrmsr
+    movl 0x520, %ecx
+    rdmsr
+    addl $0x20000, %edx
+    wrmsr
+    sti
+    nop
+    nop
+    cli
+    movb 0x500, %al
+    outb %al, $0x11
+    movl $TSC_DEADLINE, %ecx
+    rdmsr
+    orl %edx, %eax
+    outl %eax, $0x12
+    SAY 0x10, 1
+    STOP
+END deadline_is_passed
+
+// Arms a deadline of some milliseconds, and has the TSC jump back. When it would have passed there
+// has been no interrupt, and the deadline MSR has what was written.
+SNIPPET deadline_is_put_off
+    WRITE_MSR LVT_TIMER, 0x40040
+    movl 0x520, %ecx
+    rdmsr
+    addl $0x20000, %edx // so that it can go back
+    wrmsr
+    movl $TSC, %ecx
+    rdmsr
+    addl $0x800000, %eax
+    adcl $0, %edx
+    movl %edx, %edi
+    movl $TSC_DEADLINE, %ecx
+    wrmsr
+    movl 0x520, %ecx
+    rdmsr
+    subl $0x10000, %edx
+    wrmsr
+    sti
+    rdtsc
+    movl %eax, %ebx
+1:  rdtsc
+    subl %ebx, %eax
+    cmpl $0x2000000, %eax
+    jb 1b
+    cli
+    movb 0x500, %al
+    outb %al, $0x11
+    movl $TSC_DEADLINE, %ecx
+    rdmsr
+    subl %edi, %edx
+    movl %edx, %eax
+    outl %eax, $0x12
+    SAY 0x10, 1
+    STOP
+END deadline_is_put_off
+
 SNIPPET timer_while_running
     WRITE_MSR DIVIDE, 0xb
     WRITE_MSR LVT_TIMER, 0x20040
