@@ -22,5 +22,5 @@ demo() {
   done
 }
 
-demo
+demo "${as_started[@]}"
 as_ordinary_user "$dir/home" demo || exit 0

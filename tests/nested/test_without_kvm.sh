@@ -49,6 +49,6 @@ some_tests() {
 }
 
 copy_of_tree "$dir/tree"
-some_tests "$dir/tree" env "PATH=$dir/bin:$PATH"
+some_tests "$dir/tree" "${as_started[@]}" env "PATH=$dir/bin:$PATH"
 copy_of_tree "$dir/home/tree"
 as_ordinary_user "$dir/home" some_tests "$dir/home/tree" || exit 0

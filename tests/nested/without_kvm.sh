@@ -1,6 +1,7 @@
 # Sourced by tests of what happens where there is no /dev/kvm, with their own arguments: goes on in a
 # mount name space of its own whose /dev has none. Sets `repository`, `dir` (a scratch directory that
-# everybody may enter) and `started_by` (the user's number outside). Skips where that is forbidden.
+# everybody may enter), `started_by` (the user's number outside) and `as_started`, words before a
+# command that make it that user's again, who had to become root here. Skips where that is forbidden.
 
 if [[ ${1-} != --hidden ]]; then
   as_root=(unshare --mount)
@@ -16,7 +17,8 @@ trap 'umount --lazy "$dir/dev"; rm -rf --one-file-system "$dir"' EXIT
 chmod 755 "$dir"
 dev=$dir/dev
 mkdir "$dev"
-mount -t tmpfs dev "$dev"
+# Not sticky, as tmpfs is unless told: there the kernel refuses `>/dev/null` to who does not own it.
+mount -t tmpfs -o mode=755 dev "$dev"
 mkdir "$dev/pts"
 mkdir -m 1777 "$dev/shm"
 for node in null zero full random urandom tty; do
@@ -25,6 +27,10 @@ for node in null zero full random urandom tty; do
 done
 ln -s /proc/self/fd "$dev/fd"
 mount --rbind "$dev" /dev
+
+as_started=()
+[[ $started_by == 0 ]] ||
+  as_started=(unshare --user "--map-user=$started_by" "--map-group=$started_by")
 
 fail() { echo "FAIL: $*"; exit 1; }
 
