@@ -93,6 +93,7 @@ TEST_CASE("that all sleep for good is not missed because somebody looks at them 
   t.Load(0x2000, MUSTER_SNIPPET(nmi_handler_says));
   t.SetIvt(2, 0x2000);
   t.Start();
+  t.AwaitWrites(0x10, 1);
   // One look for each call of the observer's, as its caller is told to. The last one counts.
   std::atomic<int> asked{0};
   std::atomic<bool> asleep{false};
