@@ -25,6 +25,22 @@ TEST_CASE("an AP waits until SIPI and starts at VV00:0000") {
   CHECK(ap.cs_selector == 0x800);
 }
 
+TEST_CASE("the returns of KVM_RUN are the sum of their reasons, those of a reset among them") {
+  TestVm t(2);
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(start_one));
+  t.Load(TestVm::kApCode, MUSTER_SNIPPET(ap_says_hello));
+  t.Start();
+  t.AwaitWrites(0x20, 1);
+  t.AwaitWrites(0x10, 1);
+  t.Stop();
+  for (int cpu = 0; cpu < 2; ++cpu) {
+    const Counters c = t.vm().vcpu(cpu).Inspect().value().counters;
+    CHECK(c.entries == c.port_exits + c.mmio_exits + c.msr_exits + c.hlt_exits + c.window_exits +
+                           c.tpr_exits + c.debug_exits + c.interrupted + c.other_exits);
+    CHECK(c.interrupted >= 1);  // SetStart, or SIPI
+  }
+}
+
 TEST_CASE("broadcast INIT and SIPI without a pause start every AP once") {
   const int cpus = GENERATE(2, 4, 64);
   TestVm t(cpus);

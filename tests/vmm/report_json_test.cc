@@ -52,5 +52,25 @@ TEST_CASE("JSON of a crash names the fault") {
   CHECK(Has(json, "\"symbol\": \"idle\""));
 }
 
+TEST_CASE(
+    "JSON of a suite is as due where every variant ran as often as wanted, and as it is due") {
+  const SuiteRow row{.id = "x",
+                     .variant = "a",
+                     .due = Outcome::kFailed,
+                     .seen = {{"failed", 3}},
+                     .runs = 3,
+                     .wanted = 3};
+  SuiteResult suite{.rows = {row}, .wanted = 1};
+  const std::string whole = "{\n  \"schema\": 1,\n  \"as_due\": true,\n";
+  CHECK(Has(ToJson(suite), whole + "  \"interrupted\": false,\n  \"variants_wanted\": 1,"));
+  suite.wanted = 2;
+  CHECK_FALSE(Has(ToJson(suite), whole));
+  suite = {.rows = {row}, .wanted = 1, .interrupted = "SIGTERM"};
+  suite.rows[0].wanted = 4;
+  CHECK_FALSE(Has(ToJson(suite), "\"as_due\": true"));
+  CHECK(Has(ToJson(suite), "\"runs\": 3,\n      \"runs_wanted\": 4,"));
+  CHECK(Has(ToJson(suite), "\"interrupted\": true"));
+}
+
 }  // namespace
 }  // namespace muster::vmm

@@ -5,9 +5,9 @@
 namespace muster::vcpu {
 
 // What one vCPU did. Written by the holder of its run lock; a copy is consistent when taken from
-// there (Vm::Inspect) or once the vCPU has stopped.
+// there (Vcpu::Inspect, Vm::InspectAll) or once the vCPU has stopped.
 struct Counters {
-  // Returns of KVM_RUN, by reason.
+  // Returns of KVM_RUN, and below by reason: entries is their sum.
   uint64_t entries = 0;
   uint64_t port_exits = 0;
   uint64_t mmio_exits = 0;  // all of them, APIC accesses included
@@ -15,8 +15,8 @@ struct Counters {
   uint64_t hlt_exits = 0;
   uint64_t window_exits = 0;
   uint64_t tpr_exits = 0;
-  uint64_t debug_exits = 0;  // single steps taken to find a narrow interrupt window
-  uint64_t interrupted = 0;  // EINTR: a kick, or an exit that was finished on purpose
+  uint64_t debug_exits = 0;  // single steps to a narrow interrupt window; the guest's own #DBs too
+  uint64_t interrupted = 0;  // EINTR: a kick, or on purpose: a half-done exit finished, a reset
   uint64_t other_exits = 0;
 
   uint64_t apic_accesses = 0;

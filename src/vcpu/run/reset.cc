@@ -114,6 +114,7 @@ absl::Status VcpuCore::ApplyReset() {
   doorbell_.ForceExit();
   const int error = RunKvm();
   doorbell_.ClearForcedExit();
+  ++counters_.interrupted;
   return error == EINTR ? absl::OkStatus() : IoctlError("KVM_RUN", error, cpu_);
 }
 

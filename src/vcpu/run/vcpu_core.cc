@@ -215,6 +215,7 @@ bool VcpuCore::FinishExit(Exit& exit) {
   // 0: the second half of a read-modify-write, or of an access across pages. It has its own effect,
   // unless it belongs to a life that INIT has ended: this one has begun, and knows nothing of it.
   if (error == 0 && reset_ != Reset::kNone) {
+    ++counters_.other_exits;
     half_done_ = true;
     return false;
   }

@@ -56,7 +56,7 @@ class VcpuCore {
   // Of one that is given up before anybody has seen it.
   Fd TakeFd() { return std::move(handle_).TakeFd(); }
   Doorbell& doorbell() { return doorbell_; }
-  // A thread is inside Run(Devices&), maybe in a callback. Acquire: see Mark.
+  // A thread is inside Run(Devices&), maybe in a callback. Acquire: see ServedFlag.
   bool served() const { return served_.Load(std::memory_order_acquire); }
   // What the owner last told of itself, in a few words.
   std::string Describe() const;

@@ -39,7 +39,8 @@ constexpr const char* kStressExamples = R"(Examples:
   muster stress ./build/guests/mine --script mine.script --signature mine.signature
 
 A run ends failed (its signature was seen), survived, or prevented (a wait of the guest's own made
-the interleaving unreachable). Exit status: 0 where all ended as due, else 16.)";
+the interleaving unreachable). Exit status: 0 where all ended as due, else 16, and 130 where Ctrl-C,
+SIGTERM or SIGHUP ended them. Ctrl-\ tells how far they are, Ctrl-Z stops them.)";
 
 // Has CLI11 name the option and this say what is wrong.
 template <typename Parse, typename Value>
@@ -294,7 +295,9 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   CLI::Option* runs_option = stress_command->add_option("--runs", runs, "of each variant")
                                  ->type_name("N")
                                  ->check(Quantity(ParseRuns, stress.runs));
-  stress_command->add_option("--timeout", stress_timeout, "of a run; 60s unless told")
+  stress_command
+      ->add_option("--timeout", stress_timeout,
+                   "of each run, which is an error then; 60s unless told")
       ->type_name("TIME")
       ->check(Quantity(ParseDuration, stress.timeout_ns));
   stress_command

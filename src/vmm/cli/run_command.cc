@@ -35,7 +35,7 @@ constexpr size_t kCodeBytes = 15;  // the longest instruction
 constexpr size_t kTraceEventsInAll = size_t{1} << 18;
 constexpr size_t kTraceEventsEach = 1 << 13;
 
-// Each vCPU takes two descriptors, and the soft limit is 1,024 as a rule.
+// Each vCPU takes a descriptor, and the soft limit is 1,024 as a rule.
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -37,6 +37,17 @@ std::optional<Signals::Taken> Signals::Take() {
                .is_own = info.ssi_code == SI_USER && static_cast<pid_t>(info.ssi_pid) == getpid()};
 }
 
+const char* Signals::NameOf(const Taken& signal) {
+  switch (signal.number) {
+    case SIGINT:
+      return signal.is_own ? "Ctrl-A x" : "Ctrl-C";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "SIGTERM";
+  }
+}
+
 void Signals::LetKill() {
   const sigset_t deadly = SetOf({SIGINT, SIGTERM, SIGHUP});
   pthread_sigmask(SIG_UNBLOCK, &deadly, nullptr);

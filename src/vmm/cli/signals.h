@@ -25,6 +25,8 @@ class Signals {
   };
   // The next one that came.
   std::optional<Taken> Take();
+  // What a user calls it who ends a run with it.
+  static const char* NameOf(const Taken& signal);
 
   // From here on SIGINT, SIGTERM and SIGHUP end the process as they would without all this.
   void LetKill();

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <memory>
-#include <numeric>
 
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
@@ -10,6 +9,7 @@
 #include <muster/vmm/cli/report_file.h>
 #include <muster/vmm/cli/signals.h>
 #include <muster/vmm/cli/stress_command.h>
+#include <muster/vmm/cli/supervise.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/report/json.h>
 #include <muster/vmm/stress/explanation.h>
@@ -85,11 +85,47 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
   return AddVariants(*all.back(), "", chosen.back());
 }
 
+std::string NameOf(const SuiteRow& row) {
+  return row.variant.empty() ? row.id : row.id + "/" + row.variant;
+}
+
 void ReportRow(const SuiteRow& row) {
-  const std::string name = row.variant.empty() ? row.id : row.id + "/" + row.variant;
-  const char* const verdict = row.AsDue() ? (row.due ? ", as due" : "") : ", NOT AS DUE";
-  fmt::print(stderr, "{}: {}{}{}{}\n", name, DescribeSeen(row), verdict,
+  std::string verdict = row.AsDue() ? (row.due ? ", as due" : "") : ", NOT AS DUE";
+  if (row.runs < row.wanted) {
+    verdict = fmt::format(", in {} of {} runs", row.runs, row.wanted);
+  }
+  fmt::print(stderr, "{}: {}{}{}{}\n", NameOf(row), DescribeSeen(row), verdict,
              row.why.empty() ? "" : ": ", row.why);
+}
+
+// How far it has come, while it goes on.
+void ReportProgress(const SuiteResult& suite, const SuiteRow& now, Machine& machine,
+                    const Style& style) {
+  fmt::print(stderr, "muster: {}, run {} of {}, for {} so far; {} of {} variants have run\n",
+             NameOf(now), now.runs + 1, now.wanted,
+             FormatDuration(machine.NowNs() - machine.start_ns()), suite.rows.size(), suite.wanted);
+  if (!suite.rows.empty()) fmt::print(stderr, "{}", RenderSuite(suite.rows, style));
+}
+
+// Does what the signals ask that came; the name of one that ends it all, "" where none does.
+std::string Heed(Signals& signals, Machine& machine, const std::function<void()>& show_progress) {
+  RawTerminal none(-1);
+  while (const std::optional<Signals::Taken> signal = signals.Take()) {
+    switch (signal->number) {
+      case SIGTSTP:
+        StopUntilContinued(machine, none);
+        break;
+      case SIGCONT:
+        break;
+      case SIGQUIT:
+        show_progress();
+        break;
+      default:
+        signals.LetKill();
+        return Signals::NameOf(*signal);
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -110,18 +146,20 @@ int StressCommand(const StressOptions& options) {
   const auto system = vcpu::System::Open(KvmDevice());
   if (!system.ok()) return RefuseWithoutKvm(system.status());
   Signals signals;
-  bool interrupted = false;
   const Style style = StyleFor(STDERR_FILENO);
   SuiteRequest request;
   request.runs = options.runs;
   request.timeout_ns = options.timeout_ns;
   request.explain = !options.suite || !options.names.empty();
-  request.should_stop = [&] {
-    while (const auto signal = signals.Take()) {
-      interrupted = interrupted || signal->number == SIGINT || signal->number == SIGTERM ||
-                    signal->number == SIGHUP;
+  SuiteResult suite;
+  for (const Chosen& one : chosen) suite.wanted += one.variants.size();
+  request.fd = signals.fd();
+  request.heed = [&](Machine& machine, const SuiteRow& row) {
+    if (suite.interrupted.empty()) {
+      suite.interrupted =
+          Heed(signals, machine, [&] { ReportProgress(suite, row, machine, style); });
     }
-    return interrupted;
+    return suite.interrupted;
   };
   request.explained = [&](const Scenario& scenario, const Variant& variant, const RunRecord& record,
                           const Judgement& judgement) {
@@ -132,33 +170,29 @@ int StressCommand(const StressOptions& options) {
   std::vector<const Scenario*> others;
   others.reserve(all.size());
   for (const auto& scenario : all) others.push_back(scenario.get());
-  std::vector<SuiteRow> rows;
   for (const Chosen& one : chosen) {
     for (const Variant* variant : one.variants) {
-      if (interrupted) break;
+      if (!suite.interrupted.empty()) break;
       auto row = RunVariant(*system, *one.scenario, *variant, others, request);
       if (!row.ok()) return Refuse(kExitHostFailure, row.status());
-      if (interrupted) break;
+      if (row->runs == 0) continue;
       ReportRow(*row);
-      rows.push_back(*std::move(row));
+      suite.rows.push_back(*std::move(row));
     }
   }
-  if (interrupted) {
-    const size_t wanted =
-        std::accumulate(chosen.begin(), chosen.end(), size_t{0},
-                        [](size_t sum, const Chosen& one) { return sum + one.variants.size(); });
-    fmt::print(stderr, "muster: stopped from outside; {} of {} variants had run\n", rows.size(),
-               wanted);
+  if (!suite.interrupted.empty()) {
+    const auto whole = std::count_if(suite.rows.begin(), suite.rows.end(),
+                                     [](const SuiteRow& row) { return row.runs == row.wanted; });
+    fmt::print(stderr, "muster: stopped by {}; {} of {} variants had run\n", suite.interrupted,
+               whole, suite.wanted);
   }
-  if (!rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(rows, style));
+  if (!suite.rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(suite.rows, style));
   if (json.wanted()) {
-    const absl::Status status = json.Put(ToJson(rows));
+    const absl::Status status = json.Put(ToJson(suite));
     if (!status.ok()) return Refuse(kExitHostFailure, status);
   }
-  if (interrupted) return kExitInterrupted;
-  const bool as_due =
-      std::all_of(rows.begin(), rows.end(), [](const SuiteRow& row) { return row.AsDue(); });
-  return as_due ? kExitClean : kExitNotAsDue;
+  if (!suite.interrupted.empty()) return kExitInterrupted;
+  return suite.AsDue() ? kExitClean : kExitNotAsDue;
 }
 
 }  // namespace muster::vmm

@@ -20,14 +20,17 @@ void Stop(Machine& machine, Ending::Kind kind, std::string detail) {
   machine.HurryOutput();
 }
 
-// Stops the guest, then the process; when that goes on, so does the guest.
+}  // namespace
+
 void StopUntilContinued(Machine& machine, RawTerminal& terminal) {
-  const absl::Status paused = machine.Pause(kPauseTimeoutNs);
-  if (!paused.ok()) {
+  const absl::Status paused = machine.ending() ? absl::OkStatus() : machine.Pause(kPauseTimeoutNs);
+  // Whose run ends meanwhile need not stand still any more.
+  const bool may_stop = paused.ok() || machine.ending();
+  if (!may_stop) {
     fmt::print(stderr, "muster: the guest runs on, unpaused: {}\n", std::string(paused.message()));
   }
   // What the signal does by itself, but not here and now: SIGTSTP is blocked, and ours.
-  if (paused.ok()) {
+  if (may_stop) {
     terminal.Leave();
     kill(getpid(), SIGSTOP);
     terminal.Enter();
@@ -37,19 +40,6 @@ void StopUntilContinued(Machine& machine, RawTerminal& terminal) {
                std::string(status.message()));
   }
 }
-
-const char* NameOf(const Signals::Taken& signal) {
-  switch (signal.number) {
-    case SIGINT:
-      return signal.is_own ? "Ctrl-A x" : "Ctrl-C";
-    case SIGHUP:
-      return "SIGHUP";
-    default:
-      return "SIGTERM";
-  }
-}
-
-}  // namespace
 
 void Supervise(Machine& machine, Signals& signals, RawTerminal& terminal,
                std::optional<uint64_t> timeout_ns, const std::function<void()>& show_report) {
@@ -85,7 +75,7 @@ void Supervise(Machine& machine, Signals& signals, RawTerminal& terminal,
           if (!machine.ending()) show_report();
           break;
         default:
-          Stop(machine, Ending::Kind::kInterrupted, NameOf(*signal));
+          Stop(machine, Ending::Kind::kInterrupted, Signals::NameOf(*signal));
           terminal.Leave();
           signals.LetKill();
       }

@@ -18,4 +18,8 @@ namespace muster::vmm {
 void Supervise(Machine& machine, Signals& signals, RawTerminal& terminal,
                std::optional<uint64_t> timeout_ns, const std::function<void()>& show_report);
 
+// Stops the guest, then the process; when that goes on, so does the guest. Of a run that has ended
+// just the process.
+void StopUntilContinued(Machine& machine, RawTerminal& terminal);
+
 }  // namespace muster::vmm

@@ -208,23 +208,26 @@ std::string ToJson(const Diagnosis& diagnosis) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string ToJson(const std::vector<SuiteRow>& rows) {
-  bool as_due = true;
+std::string ToJson(const SuiteResult& suite) {
   Json scenarios = Json::array();
-  for (const SuiteRow& row : rows) {
-    as_due = as_due && row.AsDue();
+  for (const SuiteRow& row : suite.rows) {
     scenarios.push_back({{"id", row.id},
                          {"variant", row.variant},
                          {"due", row.due ? Json(ToString(*row.due)) : Json(nullptr)},
                          {"seen", DescribeSeen(row)},
                          {"as_due", row.AsDue()},
                          {"runs", row.runs},
+                         {"runs_wanted", row.wanted},
                          {"outcomes", row.seen},
                          {"wall_ns", row.wall_ns},
                          {"why", row.why},
                          {"gates", row.gates}});
   }
-  const Json json = {{"schema", 1}, {"as_due", as_due}, {"scenarios", scenarios}};
+  const Json json = {{"schema", 1},
+                     {"as_due", suite.AsDue()},
+                     {"interrupted", !suite.interrupted.empty()},
+                     {"variants_wanted", suite.wanted},
+                     {"scenarios", scenarios}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -17,9 +17,10 @@ std::string ToJson(const RunReport& report);
 // {"schema": 1, "can_run": bool, "findings": [{"id", "verdict", "what", "value", "mend"}]}
 std::string ToJson(const Diagnosis& diagnosis);
 
-// {"schema": 1, "as_due": bool, "scenarios": [{"id", "variant", "due", "seen", "as_due", "runs",
-// "outcomes": {"failed": 10 ...}, "wall_ns", "why", "gates": [[...] by CPU]}]}; "due" is null where
-// nothing is.
-std::string ToJson(const std::vector<SuiteRow>& rows);
+// {"schema": 1, "as_due": bool, "interrupted": bool, "variants_wanted", "scenarios": [{"id",
+// "variant", "due", "seen", "as_due", "runs", "runs_wanted", "outcomes": {"failed": 10 ...},
+// "wall_ns", "why", "gates": [[...] by CPU]}]}; "due" is null where nothing is. What did not run as
+// often as wanted is not as due.
+std::string ToJson(const SuiteResult& suite);
 
 }  // namespace muster::vmm

@@ -5,7 +5,7 @@
 namespace muster::vmm {
 namespace {
 
-constexpr size_t kWithoutTerminal = 100;  // columns
+constexpr size_t kWithoutTerminal = 120;  // columns
 
 // Cells are ASCII, so bytes are columns here.
 std::string Cut(const std::string& text, size_t widest, bool keeps_end) {
@@ -23,7 +23,8 @@ void TextTable::AddRow(std::vector<std::string> cells, Colour colour) {
   rows_.push_back({std::move(cells), colour});
 }
 
-// Takes from the widest column of text until all fit; numbers are not cut.
+// Takes from the widest column of text until all fit, first of those that need not shrink last;
+// numbers are not cut.
 void TextTable::Narrow(std::vector<size_t>& widths, size_t room) const {
   for (;;) {
     size_t all = 0, widest = columns_.size();
@@ -31,7 +32,12 @@ void TextTable::Narrow(std::vector<size_t>& widths, size_t room) const {
       all += widths[i] == 0 ? 0 : widths[i] + 2;
       const bool can_shrink =
           columns_[i].align == Align::kLeft && widths[i] > columns_[i].title.size() + 1;
-      if (can_shrink && (widest == columns_.size() || widths[i] > widths[widest])) widest = i;
+      if (!can_shrink) continue;
+      const bool sooner =
+          widest == columns_.size() ||
+          (columns_[i].shrinks_last != columns_[widest].shrinks_last ? columns_[widest].shrinks_last
+                                                                     : widths[i] > widths[widest]);
+      if (sooner) widest = i;
     }
     if (all <= room || widest == columns_.size()) return;
     --widths[widest];

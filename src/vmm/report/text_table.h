@@ -15,8 +15,9 @@ class TextTable {
   struct Column {
     std::string title;
     Align align = Align::kLeft;
-    size_t widest = 40;      // columns of the terminal
-    bool keeps_end = false;  // a cell that is too long loses its beginning
+    size_t widest = 40;         // columns of the terminal
+    bool keeps_end = false;     // a cell that is too long loses its beginning
+    bool shrinks_last = false;  // only where nothing can be taken from the others any more
   };
 
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
@@ -25,7 +26,7 @@ class TextTable {
   void AddRow(std::vector<std::string> cells, Colour colour = Colour::kNone);
 
   // Each line ends with a newline and begins with two spaces. As wide as the terminal at most,
-  // elsewhere 100 columns; where numbers do not fit, one space is between them instead of two. A
+  // elsewhere 120 columns; where numbers do not fit, one space is between them instead of two. A
   // column without title and contents is left out.
   std::string Render(const Style& style) const;
 

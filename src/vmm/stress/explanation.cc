@@ -82,7 +82,7 @@ std::string RenderWaits(const FinalState& state, const Places& places, const Sty
                    {"DOES"},
                    {.title = "LINE", .keeps_end = true},
                    {"IN"},
-                   {"WAITS FOR"},
+                   {.title = "WAITS FOR", .keeps_end = true, .shrinks_last = true},
                    {"IS", TextTable::Align::kRight},
                    {"WANTED"},
                    {"IF"},

@@ -39,23 +39,32 @@ class OutputFile {
   const vcpu::Fd fd_;
 };
 
-void SeeThrough(Machine& machine, Director& director, uint64_t timeout_ns,
-                const std::function<bool()>& should_stop) {
-  constexpr int kLookMs = 200;  // how often should_stop is asked where nothing happens
-  const uint64_t deadline = machine.start_ns() + timeout_ns;
-  while (!machine.finished()) {
-    pollfd waits[] = {{machine.news_fd(), POLLIN, 0}, {director.hint_fd(), POLLIN, 0}};
-    if (poll(waits, 2, kLookMs) < 0 && errno != EINTR) {
+void SeeThrough(Machine& machine, Director& director, uint64_t timeout_ns, const Outside& outside) {
+  uint64_t deadline = machine.start_ns() + timeout_ns;
+  do {
+    const std::string ends = outside.heed(machine);
+    if (!ends.empty()) machine.End({.kind = Ending::Kind::kInterrupted, .detail = ends});
+    timespec left{};
+    if (deadline != sync::kNever) {
+      const uint64_t now = machine.NowNs();
+      if (now >= deadline) {
+        deadline = sync::kNever;
+        machine.End({.kind = Ending::Kind::kTimeout, .detail = FormatDuration(timeout_ns)});
+        continue;
+      }
+      left.tv_sec = static_cast<time_t>((deadline - now) / 1'000'000'000);
+      left.tv_nsec = static_cast<long>((deadline - now) % 1'000'000'000);
+    }
+    pollfd waits[] = {
+        {machine.news_fd(), POLLIN, 0}, {director.hint_fd(), POLLIN, 0}, {outside.fd, POLLIN, 0}};
+    if (ppoll(waits, std::size(waits), deadline == sync::kNever ? nullptr : &left, nullptr) < 0 &&
+        errno != EINTR) {
       machine.End(
-          {.kind = Ending::Kind::kHostFailure, .detail = fmt::format("poll: {}", OsError())});
+          {.kind = Ending::Kind::kHostFailure, .detail = fmt::format("ppoll: {}", OsError())});
     }
     machine.Tend();
     director.Look();
-    if (should_stop()) machine.End({.kind = Ending::Kind::kInterrupted, .detail = "Ctrl-C"});
-    if (machine.NowNs() >= deadline) {
-      machine.End({.kind = Ending::Kind::kTimeout, .detail = FormatDuration(timeout_ns)});
-    }
-  }
+  } while (!machine.finished());
 }
 
 std::string Describe(const DeclaredWait& wait, const FinalState& state) {
@@ -119,7 +128,7 @@ std::string DescribeEnding(const RunRecord& record) {
 
 absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& scenario,
                                     const Variant& variant, uint64_t timeout_ns,
-                                    const std::function<bool()>& should_stop) {
+                                    const Outside& outside) {
   const int cpus = scenario.script.cpus;
   auto memory = GuestMemory::Create(kMemoryBytes);
   if (!memory.ok()) return memory.status();
@@ -144,7 +153,7 @@ absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& 
   if (!machine.ok()) return machine.status();
   director.Attach(**machine);
   if (absl::Status status = (*machine)->Start(); !status.ok()) return status;
-  SeeThrough(**machine, director, timeout_ns, should_stop);
+  SeeThrough(**machine, director, timeout_ns, outside);
   (*machine)->Finish();
 
   RunRecord record;
@@ -179,7 +188,7 @@ Judgement Judge(const RunRecord& record, const Scenario& scenario, const Variant
     }
   }
   if (record.ending.kind == Ending::Kind::kTimeout) {
-    return {std::nullopt, "no progress for " + record.ending.detail};
+    return {std::nullopt, "the run had not ended after " + record.ending.detail};
   }
   std::string unfinished = Unfinished(record, variant);
   std::string forced;

@@ -35,11 +35,19 @@ struct Judgement {
   std::string why;  // of kPrevented: the wait that did it
 };
 
-// One run of `variant`; `should_stop` is asked again and again. An error: the host's, or the
-// image's.
+// What comes from outside while a run goes on.
+struct Outside {
+  int fd = -1;  // readable when there is something to heed
+  // Does what is asked, and says what is to end the run: "Ctrl-C", or "" for nothing. At least once
+  // in each run.
+  std::function<std::string(Machine&)> heed;
+};
+
+// One run of `variant`, of `timeout_ns` at most, in which the machine's clock moves. An error: the
+// host's, or the image's.
 absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& scenario,
                                     const Variant& variant, uint64_t timeout_ns,
-                                    const std::function<bool()>& should_stop);
+                                    const Outside& outside);
 
 // By the scenario's own signature, and where there is none by the guest: it fails when it dies,
 // says so, or locks up for good. A signature of `others` that matches makes it none of the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include <muster/vmm/report/text_table.h>
@@ -19,8 +20,13 @@ std::vector<std::vector<std::string>> GatesByCpu(const RunRecord& record, int cp
 }  // namespace
 
 bool SuiteRow::AsDue() const {
-  if (seen.empty() || seen.contains(kError)) return false;
+  if (runs == 0 || runs < wanted || seen.contains(kError)) return false;
   return !due || (seen.size() == 1 && seen.begin()->first == ToString(*due));
+}
+
+bool SuiteResult::AsDue() const {
+  return rows.size() == wanted &&
+         std::all_of(rows.begin(), rows.end(), [](const SuiteRow& row) { return row.AsDue(); });
 }
 
 std::string DescribeSeen(const SuiteRow& row) {
@@ -36,12 +42,17 @@ absl::StatusOr<SuiteRow> RunVariant(const vcpu::System& system, const Scenario& 
                                     const Variant& variant,
                                     const std::vector<const Scenario*>& others,
                                     const SuiteRequest& request) {
-  SuiteRow row{.id = scenario.id, .variant = variant.name, .due = variant.due};
+  SuiteRow row{
+      .id = scenario.id, .variant = variant.name, .due = variant.due, .wanted = request.runs};
   bool explained = false;
-  for (int i = 0; i < request.runs && !request.should_stop(); ++i) {
+  const Outside outside = {.fd = request.fd,
+                           .heed = [&](Machine& machine) { return request.heed(machine, row); }};
+  for (int i = 0; i < request.runs; ++i) {
     absl::StatusOr<RunRecord> record =
-        RunForced(system, scenario, variant, request.timeout_ns, request.should_stop);
+        RunForced(system, scenario, variant, request.timeout_ns, outside);
     if (!record.ok()) return record.status();
+    // By the guest's misuse of its gates, too: that is judged.
+    if (record->ending.kind == Ending::Kind::kInterrupted && record->misuse.empty()) break;
     const Judgement judgement = Judge(*record, scenario, variant, others);
     const std::string seen = judgement.outcome ? ToString(*judgement.outcome) : kError;
     const bool first = row.seen[seen]++ == 0;
