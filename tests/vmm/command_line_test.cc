@@ -1,4 +1,5 @@
 // The command as a user sees it, as far as it needs no KVM.
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -140,6 +141,19 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
       Has(Muster({"run", "./not-there", "--cmdline", "--stats=yes"}).err, "takes no value"));
   CHECK(Muster({"frob"}).status == 2);
   CHECK(Muster({"stress", "--suite", "frob"}).status == 2);
+  // Where guests have been built.
+  const std::filesystem::path guests =
+      std::filesystem::path(MUSTER_BINARY).parent_path().parent_path() / "guests";
+  if (std::filesystem::exists(guests / "hello")) {
+    CHECK(
+        Muster({"hello", "--cpus", "4"}).err ==
+        "muster: 'hello' is no command; to run that guest, muster run hello; see muster --help\n");
+  }
+  if (std::filesystem::exists(guests / "scenarios")) {
+    const Process::Result no_id = Muster({"stress", "--suite", "/flush"});
+    CHECK(no_id.status == 2);
+    CHECK(Has(no_id.err, "'/flush' lacks the scenario before its /; there are: "));
+  }
   CHECK(Muster({"list", "--", "x"}).status == 2);
 }
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/near_miss.h>
 #include <muster/vmm/cli/options.h>
 #include <muster/vmm/cli/quantity.h>
@@ -41,6 +42,12 @@ constexpr const char* kStressExamples = R"(Examples:
 A run ends failed (its signature was seen), survived, or prevented (a wait of the guest's own made
 the interleaving unreachable). Exit status: 0 where all ended as due, else 16, and 130 where Ctrl-C,
 SIGTERM or SIGHUP ended them. Ctrl-\ tells how far they are, Ctrl-Z stops them.)";
+
+bool IsInstalledGuest(const std::string& name) {
+  const std::vector<InstalledGuest> guests = ListGuests();
+  return std::any_of(guests.begin(), guests.end(),
+                     [&](const InstalledGuest& guest) { return guest.name == name; });
+}
 
 // Has CLI11 name the option and this say what is wrong.
 template <typename Parse, typename Value>
@@ -338,6 +345,10 @@ Options ParseCommandLine(int argc, const char* const* argv) {
     if (begun == nullptr && own.front().find('/') != std::string::npos) {
       return Refuse(
           fmt::format("'{0}' is no command; to run that image, muster run {0}", own.front()));
+    }
+    if (begun == nullptr && IsInstalledGuest(own.front())) {
+      return Refuse(
+          fmt::format("'{0}' is no command; to run that guest, muster run {0}", own.front()));
     }
     if (begun == nullptr) {
       return Refuse(fmt::format("'{}' is no command; there are {}", own.front(), names));

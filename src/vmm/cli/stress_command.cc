@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <memory>
 
 #include <muster/vmm/cli/installed_guests.h>
@@ -55,6 +56,12 @@ absl::Status LoadSuite(const std::vector<std::string>& names,
   }
   for (const std::string& name : names) {
     const std::string id = name.substr(0, name.find('/'));
+    if (id.empty()) {
+      std::vector<std::string> ids;
+      for (const auto& scenario : all) ids.push_back(scenario->id);
+      return absl::NotFoundError(fmt::format("'{}' lacks the scenario before its /; there are: {}",
+                                             name, fmt::join(ids, ", ")));
+    }
     const auto found = std::find_if(all.begin(), all.end(),
                                     [&](const auto& scenario) { return scenario->id == id; });
     if (found == all.end()) return LoadInstalledScenario(id).status();
