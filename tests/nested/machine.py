@@ -53,6 +53,7 @@ class Machine:
 
     backend = None  # a key of kernel.MODULES
     boot_limit = None  # seconds, many times what it takes
+    proof = ()  # a command that ends at once, if there is one
     writable = ()  # the host's directories that the guest may write
 
     def __init__(self, report):
@@ -128,7 +129,7 @@ class Machine:
 
         control: a socket whose SIGNAL frames go to the command, and whose end kills it (Left).
         owner: a descriptor that becomes readable when all this has to end (Left).
-        Ctrl-C goes to the command; a second one ends the machine.
+        Ctrl-C goes to the command; a second one ends the machine, or a command that does not end.
         """
         self.send(frame)
         interrupts = 0
@@ -147,6 +148,8 @@ class Machine:
                 self.signal(signal.SIGINT)
                 deadline = min(deadline, time.monotonic() + 5)
             except (TimeLimit, Left):
+                if interrupts:
+                    raise KeyboardInterrupt from None
                 self._abandon()
                 raise
 
@@ -164,6 +167,8 @@ class Machine:
     def _await_boot(self):
         try:
             self._await_ready(time.monotonic() + self.boot_limit)
+            if self.proof:  # that it does not stand still
+                self.run("/", self.proof, {}, lambda kind, payload: None, self.boot_limit / 2)
         except TimeLimit:
             raise Down(f"the machine did not boot in {self.boot_limit} s\n{self.tail()}") from None
 

@@ -241,13 +241,15 @@ class CtrlC(unittest.TestCase):
         return False
 
     def test_while_a_command_runs_ends_all(self):
-        run = self.start("sh", "-c", "echo there; sleep 1000")
-        if run.stdout.readline() != "there\n":
-            self.skipTest(run.stderr.read())
-        below = descendants(run.pid)
-        os.killpg(run.pid, signal.SIGINT)
-        self.assertEqual(run.wait(60), 130)
-        self.assert_nothing_is_left(run, below)
+        for command in ("sleep 1000", "trap '' INT; while :; do sleep 1000; done"):
+            with self.subTest(command):
+                run = self.start("sh", "-c", f"echo there; {command}")
+                if run.stdout.readline() != "there\n":
+                    self.skipTest(run.stderr.read())
+                below = descendants(run.pid)
+                os.killpg(run.pid, signal.SIGINT)
+                self.assertEqual(run.wait(60), 130)
+                self.assert_nothing_is_left(run, below)
 
     def test_while_the_machine_boots_ends_all(self):
         run = self.start("true")

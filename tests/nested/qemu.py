@@ -38,6 +38,7 @@ class Qemu(Machine):
 
     backend = "qemu"
     boot_limit = 40
+    proof = ("/bin/true",)
 
     def __init__(self, report, writable):
         self.writable = writable

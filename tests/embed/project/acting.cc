@@ -1,34 +1,10 @@
-// One thread acts for another's vCPU, which sleeps: its callbacks call back in there as well, and
-// where memory runs out nothing stays borrowed.
-#include <cstdlib>
-#include <new>
+// One thread acts for another's vCPU, which sleeps: its callbacks call back in there as well.
 #include <thread>
 
 #include "small_vm.h"
 
 using namespace muster;
 using vcpu::Vm;
-
-namespace {
-
-// The next allocation of a thread that has set `fails_here`, once `fails`, is one too many.
-thread_local bool fails_here = false;
-std::atomic<bool> fails{false};
-
-struct NoMemoryHere {
-  NoMemoryHere() { fails_here = true; }
-  ~NoMemoryHere() { fails_here = false; }
-};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  if (fails_here && fails.exchange(false)) throw std::bad_alloc();
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -142,42 +118,6 @@ void WhileOneIsRemoved() {
   CHECK(vm->Pause(vcpu::Clock::kNever).ok());  // all have left
 }
 
-void WhenMemoryRunsOut() {
-  {
-    SmallVm vm({0xfa, 0xf4}, {.cpus = 1, .trace_events = 64});
-    std::thread runs([&] { RunUntilStopped(vm.cpu(0)); });
-    const auto has_slept = [&] {
-      const auto events = vm.cpu(0).Events();
-      return events.ok() && !events->empty();
-    };
-    while (!has_slept()) std::this_thread::yield();
-    bool thrown = false;
-    fails = true;
-    try {
-      const NoMemoryHere none;
-      (void)vm.cpu(0).Events();
-    } catch (const std::bad_alloc&) {
-      thrown = true;
-    }
-    CHECK(thrown);
-    vm->Stop();
-    runs.join();
-  }
-  // On the thread of the vCPU that is looked at, which is none the worse for it.
-  SmallVm vm({0xeb, 0xfe}, {.cpus = 1, .trace_events = 64});
-  std::thread runs([&] {
-    const NoMemoryHere none;
-    RunUntilStopped(vm.cpu(0));
-  });
-  while (vm.cpu(0).Inspect().ok()) std::this_thread::yield();  // not yet inside Run
-  fails = true;
-  (void)vm->InspectAll(10'000'000'000);
-  CHECK(!fails);
-  CHECK(vm->InspectAll(vcpu::Clock::kNever).size() == 1);
-  vm->Stop();
-  runs.join();
-}
-
 }  // namespace
 
 int main() {
@@ -185,6 +125,5 @@ int main() {
   for (int i = 0; i < 50 && !called; ++i) called = IsCalledOnItsSender();
   CHECK(called);
   WhileOneIsRemoved();
-  WhenMemoryRunsOut();
   return 0;
 }
