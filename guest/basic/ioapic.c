@@ -53,7 +53,6 @@ INTERRUPT_HANDLER(OnLevel) {
 }
 
 INTERRUPT_HANDLER(OnNmi) {
-  LeaveHalt(frame);
   atomic_fetch_add(&counts[CpuNumber()].nmis, 1);
   if (atomic_fetch_add(&total, 1) + 1 == expected) Wake(0);
 }

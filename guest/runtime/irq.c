@@ -42,12 +42,7 @@ void LeaveHalt(struct InterruptFrame* frame) {
   if (*rip == (uint64_t)halt_instruction) ++*rip;
 }
 
-// A processor that forgets STI's shadow, as QEMU's VMRUN does, takes this between STI and HLT: the
-// HLT would sleep through the wake.
-INTERRUPT_HANDLER(OnWake) {
-  LeaveHalt(frame);
-  EndOfInterrupt();
-}
+INTERRUPT_HANDLER(OnWake) { EndOfInterrupt(); }
 INTERRUPT_HANDLER(OnSpurious) {}
 
 void BuildInterruptTable(void) {

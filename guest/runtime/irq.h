@@ -25,17 +25,24 @@ struct InterruptFrame {
   uint64_t rip, cs, rflags, rsp, ss;
 };
 
-#define INTERRUPT_HANDLER(name) \
-  __attribute__((interrupt)) static void name(struct InterruptFrame* frame __attribute__((unused)))
+// Takes the CPU past the HLT that it is about to execute. STI's shadow does not always hold until
+// there: an NMI uses it up, and a processor may forget it, as QEMU's VMRUN does. An interrupt that
+// comes between STI and HLT would be the wake that the HLT then sleeps through. Each handler begins
+// with this.
+void LeaveHalt(struct InterruptFrame* frame);
+
+#define INTERRUPT_HANDLER(name)                                                         \
+  static inline __attribute__((always_inline)) void name##Body(struct InterruptFrame*); \
+  __attribute__((interrupt)) static void name(struct InterruptFrame* frame) {           \
+    LeaveHalt(frame);                                                                   \
+    name##Body(frame);                                                                  \
+  }                                                                                     \
+  static inline void name##Body(struct InterruptFrame* frame __attribute__((unused)))
 
 typedef void InterruptHandler(struct InterruptFrame* frame);
 
 // For exceptions without an error code, NMI and external interrupts.
 void SetHandler(uint8_t vector, InterruptHandler* handler);
-
-// For NMI handlers. An NMI between STI and HLT uses up STI's shadow: an interrupt would be taken
-// before the HLT, which would then sleep through it. This takes the CPU past the HLT instead.
-void LeaveHalt(struct InterruptFrame* frame);
 
 // Of the runtime: gates for the exceptions, then on each CPU its table register.
 void BuildInterruptTable(void);

@@ -80,8 +80,7 @@ static inline void Pause(void) { asm volatile("pause" : : : "memory"); }
 static inline void EnableInterrupts(void) { asm volatile("sti" : : : "memory"); }
 static inline void DisableInterrupts(void) { asm volatile("cli" : : : "memory"); }
 
-// Sleeps until an interrupt comes, also one that is pending already. Where NMIs are used, their
-// handlers call LeaveHalt() (irq.h).
+// Sleeps until an interrupt comes, also one that is pending already (LeaveHalt() in irq.h).
 void EnableInterruptsAndHalt(void);
 
 // Turns interrupts off; RestoreInterrupts() puts them back as they were.

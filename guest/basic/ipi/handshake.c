@@ -28,7 +28,6 @@ INTERRUPT_HANDLER(OnPing) {
 
 INTERRUPT_HANDLER(OnNmi) {
   atomic_fetch_add(&counts[CpuNumber()].nmis, 1);
-  LeaveHalt(frame);
   RestartNmiHalt(frame);
   Answer(true);
 }

@@ -52,7 +52,6 @@ INTERRUPT_HANDLER(OnPost) {
 }
 
 INTERRUPT_HANDLER(OnNmi) {
-  LeaveHalt(frame);
   atomic_fetch_add(&state[CpuNumber()].nmis_taken, atomic_exchange(&state[CpuNumber()].nmis, 0));
 }
 
