@@ -106,7 +106,6 @@ void IoApic::Send(unsigned pin, IoApicEffects& effects) {
     ++counters_.unsent;
     return;
   }
-  p.sent = true;
   ++counters_.messages;
   effects.messages.push_back({static_cast<uint8_t>(pin), MessageOf(p.entry)});
 }

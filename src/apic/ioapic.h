@@ -29,8 +29,6 @@ struct RoutingChange {
   uint8_t pin = 0;
   Rte before;
   Rte after;
-  /// There has been a message since the routing last changed: one can be on its way.
-  bool sent = false;
 
   bool operator==(const RoutingChange&) const = default;
 };
@@ -106,7 +104,6 @@ class IoApic {
   struct Pin {
     Rte entry{Rte::kReset};
     bool asserted = false;
-    bool sent = false;  ///< a message since the routing last changed
     /// Of the level message that set Remote IRR; the entry may have another by now.
     uint8_t sent_vector = 0;
 

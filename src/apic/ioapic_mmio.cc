@@ -79,8 +79,7 @@ void IoApic::WriteEntry(unsigned pin, Rte value, IoApicEffects& effects) {
   p.entry.raw = (value.raw & Rte::kWritable) | (before.raw & Rte::RemoteIrr::kMask);
   if (p.entry.Get<Rte::Trigger>() == TriggerMode::kEdge) p.entry.Set<Rte::RemoteIrr>(false);
   if (((before.raw ^ p.entry.raw) & Rte::kRouting) != 0) {
-    effects.rerouted = RoutingChange{static_cast<uint8_t>(pin), before, p.entry, p.sent};
-    p.sent = false;
+    effects.rerouted = RoutingChange{static_cast<uint8_t>(pin), before, p.entry};
     return;
   }
   EvaluateLevel(pin, effects);

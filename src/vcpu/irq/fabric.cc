@@ -21,11 +21,10 @@ Message Addressee(const apic::Rte& entry) {
 
 }  // namespace
 
-absl::Status Fabric::Reroute(int source, const apic::RoutingChange& change) {
-  const CpuSet concerned =
-      table_.Match(Addressee(change.before)) | table_.Match(Addressee(change.after));
-  if (concerned.Empty()) return absl::OkStatus();
-  return sink_.TakeMail(Origin::Pin(source, change.pin), concerned);
+absl::Status Fabric::Reroute(int source, const apic::RoutingChange& change,
+                             const CpuSet& receivers) {
+  return sink_.TakeMail(Origin::Pin(source, change.pin),
+                        receivers | table_.Match(Addressee(change.after)));
 }
 
 absl::Status Fabric::SendIpi(int source, const Ipi& ipi) {

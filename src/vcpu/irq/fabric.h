@@ -59,7 +59,8 @@ class Fabric {
   absl::Status SendMessage(int source, const apic::Message& message);
 
   // For SharedIoApic: who takes a message, possibly nobody; sending it to them; and the meeting
-  // after which no message of an entry's former routing is on its way. `source` is the vCPU on
+  // after which no message of an entry's former routing, that went to `receivers`, is on its way.
+  // `source` is the vCPU on
   // whose thread this is, or kOutside.
   rendezvous::CpuSet Takers(const apic::Message& message) {
     return Narrow(message, table_.Match(message));
@@ -68,7 +69,8 @@ class Fabric {
                            const rendezvous::CpuSet& takers) {
     return Send(Origin::Pin(source, sent.pin), sent.message, takers);
   }
-  absl::Status Reroute(int source, const apic::RoutingChange& change);
+  absl::Status Reroute(int source, const apic::RoutingChange& change,
+                       const rendezvous::CpuSet& receivers);
 
  private:
   // Of those that a message addresses, the ones it goes to: lowest priority leaves one or none.

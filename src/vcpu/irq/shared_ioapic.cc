@@ -15,6 +15,7 @@ using apic::TriggerMode;
 template <typename Change>
 absl::Status SharedIoApic::Apply(int source, Change&& change) {
   std::optional<apic::RoutingChange> rerouted;
+  rendezvous::CpuSet receivers;
   std::vector<PinMessage> meetings;
   {
     sync::MutexLock lock(mutex_);
@@ -26,7 +27,8 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
       }
       const rendezvous::CpuSet takers = fabric_.Takers(sent.message);
       const bool level = sent.message.trigger_mode == TriggerMode::kLevel;
-      if (level) takers_[sent.pin] = takers;
+      if (level) pins_[sent.pin].takers = takers;
+      pins_[sent.pin].receivers |= takers;
       if (takers.Empty()) {
         if (level) ioapic_.Unaccepted(sent.pin);  // there will be no EOI
         continue;
@@ -35,20 +37,36 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
       (void)fabric_.SendFromPin(source, sent, takers);
     }
     rerouted = effects.rerouted;
+    if (rerouted) receivers = BeginReroute(pins_[rerouted->pin]);
   }
   for (const PinMessage& meeting : meetings) {
     const absl::Status status =
         fabric_.SendFromPin(source, meeting, fabric_.Takers(meeting.message));
     if (!status.ok()) return status;
   }
-  // Where the old entry has sent nothing, nothing of it is on its way.
-  if (rerouted && rerouted->sent) {
-    if (const absl::Status status = fabric_.Reroute(source, *rerouted); !status.ok()) {
-      return status;
-    }
-  }
   if (!rerouted) return absl::OkStatus();
+  // Where the old entry has sent nothing, nothing of it is on its way.
+  if (!receivers.Empty()) {
+    const absl::Status status = fabric_.Reroute(source, *rerouted, receivers);
+    sync::MutexLock lock(mutex_);
+    EndReroute(pins_[rerouted->pin], receivers, status.ok());
+    if (!status.ok()) return status;
+  }
   return Evaluate(source, rerouted->pin);
+}
+
+rendezvous::CpuSet SharedIoApic::BeginReroute(Pin& pin) {
+  const rendezvous::CpuSet receivers = pin.receivers | pin.being_met;
+  pin.receivers = {};
+  if (receivers.Empty()) return receivers;
+  pin.being_met = receivers;
+  ++pin.writers;
+  return receivers;
+}
+
+void SharedIoApic::EndReroute(Pin& pin, const rendezvous::CpuSet& receivers, bool met) {
+  if (!met) pin.receivers |= receivers;  // for the next writer
+  if (--pin.writers == 0) pin.being_met = {};
 }
 
 absl::Status SharedIoApic::Evaluate(int source, unsigned pin) {
@@ -100,6 +118,7 @@ void SharedIoApic::Removed(int cpu) {
   const auto change = [&](apic::IoApic& ioapic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     IoApicEffects effects;
     for (unsigned pin = 0; pin < ioapic.pins(); ++pin) {
+      pins_[pin].receivers.Remove(cpu);
       if (!WasTheLast(cpu, pin)) continue;
       ioapic.Unaccepted(pin);
       for (const PinMessage& again : ioapic.Evaluate(pin).messages) {
@@ -113,7 +132,7 @@ void SharedIoApic::Removed(int cpu) {
 }
 
 bool SharedIoApic::WasTheLast(int cpu, unsigned pin) {
-  rendezvous::CpuSet& takers = takers_[pin];
+  rendezvous::CpuSet& takers = pins_[pin].takers;
   if (!takers.Contains(cpu)) return false;
   takers.Remove(cpu);
   return takers.Empty();
@@ -126,7 +145,7 @@ absl::Status SharedIoApic::Retry(int source) {
 void SharedIoApic::Reset() {
   sync::MutexLock lock(mutex_);
   ioapic_.Reset();
-  takers_ = {};
+  for (Pin& pin : pins_) pin.takers = pin.receivers = {};
 }
 
 apic::IoApic SharedIoApic::Snapshot() const {

@@ -29,8 +29,7 @@ class SharedIoApic {
 
   void Read(uint32_t offset, std::span<uint8_t> data) ABSL_LOCKS_EXCLUDED(mutex_);
   // By the owner of vCPU `source`. When this returns, no message of an entry that it changed is on
-  // its way: it is in an IRR, or it was discarded and the pin knows. Two exceptions, of CPUs that
-  // no longer answer to the entry and of two writers at a time, are in docs/architecture.md.
+  // its way: it is in an IRR, or it was discarded and the pin knows.
   absl::Status Write(int source, uint32_t offset, std::span<const uint8_t> data)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -63,11 +62,25 @@ class SharedIoApic {
   // Takes `cpu` out of those who have what the pin sent; whether that leaves nobody.
   bool WasTheLast(int cpu, unsigned pin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  struct Pin {
+    // To whom its last level message went, without those who have discarded it.
+    rendezvous::CpuSet takers;
+    // To whom messages went since the routing last changed; and those who have messages of before,
+    // and are being met for that by so many writers.
+    rendezvous::CpuSet receivers, being_met;
+    int writers = 0;
+  };
+
+  // The routing of `pin` changes: whom to meet because of what it has sent. Those that another
+  // writer still meets are among them: until that is done it is not known that they have it.
+  rendezvous::CpuSet BeginReroute(Pin& pin) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndReroute(Pin& pin, const rendezvous::CpuSet& receivers, bool met)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   Fabric& fabric_;
   mutable sync::Mutex mutex_;
   apic::IoApic ioapic_ ABSL_GUARDED_BY(mutex_);
-  // By pin: to whom its last level message went, without those who have discarded it.
-  std::array<rendezvous::CpuSet, apic::kMaxIoApicPins> takers_ ABSL_GUARDED_BY(mutex_);
+  std::array<Pin, apic::kMaxIoApicPins> pins_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace muster::vcpu
