@@ -148,6 +148,15 @@ class Reports : public rendezvous::Observer {
 
 constexpr uint64_t kReportAfterNs = 50'000'000;
 
+// Runs until there is something else than a port to serve.
+Exit LastOf(Vcpu& vcpu) {
+  Exit exit;
+  do {
+    exit = vcpu.Run();
+  } while (std::holds_alternative<PortExit>(exit));
+  return exit;
+}
+
 TEST_CASE("Stop frees who waits for a CPU whose caller is in a call other than Run",
           "[die-mid-call]") {
   StallingClock clock;
@@ -166,17 +175,15 @@ TEST_CASE("Stop frees who waits for a CPU whose caller is in a call other than R
     (void)own.vm().vcpu(1).SendMessage({.destination = 1, .x2apic = true, .vector = 0x40});
     // It does not call Run again.
   });
-  std::thread first([&] {
-    while (std::holds_alternative<PortExit>(own.vm().vcpu(0).Run())) {
-    }
-  });
+  Exit last;
+  std::thread first([&] { last = LastOf(own.vm().vcpu(0)); });
   clock.AwaitStalled();
   reports.AwaitOne();  // CPU 0 waits for CPU 1
   own.vm().Stop();
   clock.GoOn();
   second.join();
   first.join();  // a hang ends in this test's timeout
-  SUCCEED("both threads ended");
+  CHECK(std::holds_alternative<StoppedExit>(last));
 }
 
 TEST_CASE("an observer may stop the machine whose wait it is told of", "[die-mid-call]") {
@@ -189,13 +196,12 @@ TEST_CASE("an observer may stop the machine whose wait it is told of", "[die-mid
   own.Load(kBsp, MUSTER_SNIPPET(init_again_and_again));
   own.Load(kAp, MUSTER_SNIPPET(says_for_ever));
   std::thread second([&] { (void)own.vm().vcpu(1).Run(); });  // one exit, and it is gone
-  std::thread first([&] {
-    while (std::holds_alternative<PortExit>(own.vm().vcpu(0).Run())) {
-    }
-  });
+  Exit last;
+  std::thread first([&] { last = LastOf(own.vm().vcpu(0)); });
   second.join();
   first.join();
-  SUCCEED("both threads ended");
+  reports.AwaitOne();
+  CHECK(std::holds_alternative<StoppedExit>(last));
 }
 
 // Time stands still: what a vCPU wants to look at again some time later never comes.

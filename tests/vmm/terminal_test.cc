@@ -98,7 +98,8 @@ TEST_CASE("Ctrl-A x ends a guest that never looks for input, however many keys c
 }
 
 TEST_CASE("a console's terminal is left as it was, however the process ends") {
-  // By itself, by a crash of the guest's, and by every signal that can be caught.
+  // By itself, by a crash of the guest's, and by signals: those that are waited for, failures, and
+  // what else ends a process.
   const std::vector<std::pair<std::string, int>> kKeys = {{"q", 0}, {"c", 8}};
   for (const auto& [key, status] : kKeys) {
     INFO(key);
@@ -112,7 +113,13 @@ TEST_CASE("a console's terminal is left as it was, however the process ends") {
                                                      {SIGTERM, 130},
                                                      {SIGHUP, 130},
                                                      {SIGABRT, 128 + SIGABRT},
-                                                     {SIGSEGV, 128 + SIGSEGV}};
+                                                     {SIGSEGV, 128 + SIGSEGV},
+                                                     {SIGTRAP, 128 + SIGTRAP},
+                                                     {SIGUSR2, 128 + SIGUSR2},
+                                                     {SIGALRM, 128 + SIGALRM},
+                                                     {SIGXCPU, 128 + SIGXCPU},
+                                                     {SIGIO, 128 + SIGIO},
+                                                     {SIGRTMAX, 128 + SIGRTMAX}};
   for (const auto& [signal, status] : kSignals) {
     INFO(signal);
     OnConsole run(kEcho);

@@ -12,11 +12,12 @@
 namespace {
 
 // Whoever starts this may have closed some of descriptors 0 to 2. The next file that is opened
-// would take such a number, and what is meant for the terminal would go into it.
+// would take such a number, and what is meant for the terminal would go into it. To be read only: an
+// output that is not there is an error, and not lost in silence.
 void OpenStandardDescriptors() {
   int fd;
   do {
-    fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd >= 0) close(fd);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -9,13 +10,21 @@
 namespace muster::vmm {
 namespace {
 
-constexpr std::array<int, 6> kFailures = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
+// signal(7): what ends no process by default, or cannot be caught.
+constexpr std::array<int, 9> kEndNothing = {SIGKILL, SIGSTOP, SIGCONT, SIGTSTP, SIGTTIN,
+                                            SIGTTOU, SIGCHLD, SIGURG,  SIGWINCH};
+constexpr int kSignals = 65;  // numbers from 1
+
+bool CanEndUs(int number) {
+  return std::find(kEndNothing.begin(), kEndNothing.end(), number) == kEndNothing.end();
+}
 
 // What a signal handler needs, and so not part of the object.
 struct Saved {
   std::atomic<int> fd{-1};  // -1: there is nothing to put back
   termios settings{};
-  std::array<struct sigaction, kFailures.size()> actions{};  // before ours
+  std::array<struct sigaction, kSignals> actions{};  // before ours
+  std::array<bool, kSignals> taken{};
 };
 Saved saved;  // NOLINT(readability-identifier-naming): no constant
 static_assert(std::atomic<int>::is_always_lock_free);
@@ -32,11 +41,9 @@ void PutBack() {
   if (fd >= 0 && InForeground(fd)) tcsetattr(fd, TCSANOW, &saved.settings);
 }
 
-void OnFailure(int number) {
+void OnEnd(int number) {
   PutBack();
-  for (size_t i = 0; i < kFailures.size(); ++i) {
-    if (kFailures[i] == number) sigaction(number, &saved.actions[i], nullptr);
-  }
+  sigaction(number, &saved.actions[static_cast<size_t>(number)], nullptr);
   raise(number);  // when this returns
 }
 
@@ -62,17 +69,22 @@ class BlockTtou {
 RawTerminal::RawTerminal(int fd) : fd_(fd >= 0 && isatty(fd) ? fd : -1) {
   if (fd_ < 0) return;
   struct sigaction action {};
-  action.sa_handler = OnFailure;
-  for (size_t i = 0; i < kFailures.size(); ++i) {
-    sigaction(kFailures[i], &action, &saved.actions[i]);
+  action.sa_handler = OnEnd;
+  for (int number = 1; number < kSignals; ++number) {
+    struct sigaction& before = saved.actions[static_cast<size_t>(number)];
+    // Fails for those that the C library keeps for itself.
+    saved.taken[static_cast<size_t>(number)] =
+        CanEndUs(number) && sigaction(number, nullptr, &before) == 0 &&
+        before.sa_handler != SIG_IGN && sigaction(number, &action, nullptr) == 0;
   }
 }
 
 RawTerminal::~RawTerminal() {
   if (fd_ < 0) return;
   Leave();
-  for (size_t i = 0; i < kFailures.size(); ++i) {
-    sigaction(kFailures[i], &saved.actions[i], nullptr);
+  for (int number = 1; number < kSignals; ++number) {
+    const auto i = static_cast<size_t>(number);
+    if (saved.taken[i]) sigaction(number, &saved.actions[i], nullptr);
   }
 }
 
