@@ -88,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto signature = Signature::Parse("f", text); signature.ok()) {
     const std::string miss = signature->FirstMiss(guest.state);
     if (miss.empty() != signature->Matches(guest.state)) Require("a match that has a miss");
-    (void)signature->CheckAgainst(guest.variables);
+    (void)signature->CheckAgainst(guest.variables, *guest.state.symbols, 2);
   } else {
     CheckError(signature.status());
   }

@@ -38,9 +38,15 @@ grep -q 'other.signature:3: done == 2: it is 0x1' "$dir/err" || fail "it does no
 sed 's/at worked/at nowhere/' "$dir/lost.script" >"$dir/stalls.script"
 mv "$dir/stalls.script" "$dir/lost.script"
 stress 16 --signature "$dir/lost.signature"
-grep -q 'the script stalled: its line 7 waits for cpu 1 at nowhere, which never came' "$dir/err" ||
+grep -q 'the script stalled: its line 7 waits for cpu 1 at nowhere, which never came; cpu 1 came to ' "$dir/err" ||
   fail "it does not say where the script stalled"
 # Mistakes have a file and a line.
+for claim in 'cpu 7 halted:there is no CPU 7: the script has 2' \
+             "cpu 0 in Nosuch:there is no function 'Nosuch'"; do
+  echo "${claim%%:*}" >"$dir/wrong.signature"
+  stress 4 --signature "$dir/wrong.signature"
+  grep -q "^muster: $dir/wrong.signature:1: ${claim#*:}" "$dir/err" || fail "'$claim' is not said"
+done
 echo 'hold cpu 7 at a until cpu 0 at b' >>"$dir/lost.script"
 stress 4 --signature "$dir/lost.signature"
 grep -q "^muster: $dir/lost.script:8: '7' is no CPU" "$dir/err" || fail "no file and line"

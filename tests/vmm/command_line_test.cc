@@ -25,7 +25,7 @@ bool Has(const std::string& text, const std::string& part) {
 
 TEST_CASE("a wrong command line exits with 2 and one line that names what is wrong") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> kWrong = {
-      {{}, "muster: a command is needed: run, stress, list or doctor; see muster --help\n"},
+      {{}, "muster: a command is needed: run, stress, list, doctor or help; see muster --help\n"},
       {{"run"}, "muster: IMAGE is required; see muster help run\n"},
       {{"run", "./x", "--cpus", "0"},
        "muster: --cpus: '0' is not a whole number from 1 to 1024; see muster help run\n"},

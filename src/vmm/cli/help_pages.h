@@ -26,6 +26,7 @@ inline constexpr const char* kStressExamples = R"(Examples:
 
 A run ends failed (its signature was seen), survived, or prevented (a wait of the guest's own made
 the interleaving unreachable). Exit status: 0 where all ended as due, else 16, and 130 where Ctrl-C,
-SIGTERM or SIGHUP ended them. Ctrl-\ tells how far they are, Ctrl-Z stops them.)";
+SIGTERM or SIGHUP ended them. Ctrl-\ tells how far they are, Ctrl-Z stops them. What it finds out
+goes to stderr, as each report does; with --json FILE, or - for stdout, for machines too.)";
 
 }  // namespace muster::vmm

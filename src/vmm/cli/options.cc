@@ -352,7 +352,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   }
 
   if (app.get_subcommands().empty()) {
-    return Refuse("a command is needed: run, stress, list or doctor");
+    return Refuse("a command is needed: run, stress, list, doctor or help");
   }
   if (*help_command) {
     if (has_words) return Refuse("help takes no words after --");

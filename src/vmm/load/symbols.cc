@@ -50,6 +50,12 @@ SymbolTable::SymbolTable(std::vector<Symbol> symbols, uint64_t end)
   });
 }
 
+bool SymbolTable::Has(const std::string& name) const {
+  return std::any_of(symbols_.begin(), symbols_.end(), [&](const Symbol& symbol) {
+    return symbol.name == name || symbol.name.starts_with(name + ".");
+  });
+}
+
 std::string SymbolTable::Name(uint64_t address) const {
   if (address >= end_) return "";
   const auto above =

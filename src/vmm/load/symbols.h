@@ -24,6 +24,9 @@ class SymbolTable {
   // "name+0x1c", "name", or "" where no symbol covers the address.
   std::string Name(uint64_t address) const;
 
+  // Whether there is a function of that name, or what the compiler made of one: "name.part.0".
+  bool Has(const std::string& name) const;
+
   bool empty() const { return symbols_.empty(); }
 
  private:

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -95,13 +96,27 @@ std::string DescribeWaits(const Hold& hold, const HoldEnd& end, const FinalState
   return text;
 }
 
+// Where a vCPU was instead, for who has misspelt a gate.
+std::string GatesOf(int cpu, const RunRecord& record) {
+  std::vector<std::string> gates;
+  for (const Arrival& arrival : record.arrivals) {
+    if (arrival.visit.cpu != cpu ||
+        std::count(gates.begin(), gates.end(), arrival.visit.gate) != 0) {
+      continue;
+    }
+    gates.push_back(arrival.visit.gate);
+  }
+  return gates.empty() ? fmt::format("; cpu {} came to no gate", cpu)
+                       : fmt::format("; cpu {} came to {}", cpu, fmt::join(gates, ", "));
+}
+
 // What became of the script; the error, where it was not carried out.
 std::string Unfinished(const RunRecord& record, const Variant& variant) {
   for (size_t i = 0; i < record.holds.size(); ++i) {
     const Hold& hold = variant.holds[i];
     if (record.holds[i].how == HoldEnd::How::kNeverBegun) {
-      return fmt::format("the script stalled: its line {} waits for {}, which never came",
-                         hold.line, ToString(hold.at));
+      return fmt::format("the script stalled: its line {} waits for {}, which never came{}",
+                         hold.line, ToString(hold.at), GatesOf(hold.at.cpu, record));
     }
     if (record.holds[i].how == HoldEnd::How::kStanding) {
       return fmt::format("the script stalled: by its line {} {} was held to the end", hold.line,

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <muster/vmm/cli/installed_guests.h>
+#include <muster/vmm/cli/near_miss.h>
 #include <muster/vmm/load/image_file.h>
 #include <muster/vmm/stress/scenario.h>
 
@@ -41,7 +42,9 @@ absl::StatusOr<Scenario> MakeScenario(const std::string& id, const std::string& 
   if (!signature) return scenario;
   auto predicate = Signature::Parse(signature->name, signature->text);
   if (!predicate.ok()) return predicate.status();
-  if (absl::Status status = predicate->CheckAgainst(scenario.variables); !status.ok()) {
+  if (absl::Status status =
+          predicate->CheckAgainst(scenario.variables, scenario.symbols, scenario.script.cpus);
+      !status.ok()) {
     return absl::InvalidArgumentError(
         fmt::format("{}, in {}", std::string(status.message()), image));
   }
@@ -63,10 +66,10 @@ std::vector<std::string> InstalledScenarios() {
 absl::StatusOr<Scenario> LoadInstalledScenario(const std::string& id) {
   const std::vector<std::string> ids = InstalledScenarios();
   if (std::count(ids.begin(), ids.end(), id) == 0) {
-    return absl::NotFoundError(
-        ids.empty()
-            ? fmt::format("there are no scenarios in {}", Directory())
-            : fmt::format("there is no scenario '{}'; there are: {}", id, fmt::join(ids, ", ")));
+    return absl::NotFoundError(ids.empty()
+                                   ? fmt::format("there are no scenarios in {}", Directory())
+                                   : fmt::format("there is no scenario '{}'{}; there are: {}", id,
+                                                 ButIs(id, ids), fmt::join(ids, ", ")));
   }
   const std::string base = Directory() + "/" + id;
   const auto script = ReadText(base + kScriptSuffix);

@@ -112,6 +112,12 @@ bool Has(const std::vector<uint8_t>& vectors, uint8_t vector) {
   return std::count(vectors.begin(), vectors.end(), vector) > 0;
 }
 
+// Where the compiler has made "name.part.0" of a function, its name alone.
+std::string FunctionOf(const vcpu::Inspection& vcpu, const FinalState& state) {
+  const std::string name = vcpu.registers_known ? state.symbols->Name(vcpu.cs_base + vcpu.rip) : "";
+  return name.empty() ? "no function that is known" : name.substr(0, name.find_first_of("+."));
+}
+
 bool Holds(const CpuClaim& claim, const vcpu::Inspection& vcpu, const FinalState& state) {
   using Kind = CpuClaim::Kind;
   switch (claim.kind) {
@@ -123,10 +129,8 @@ bool Holds(const CpuClaim& claim, const vcpu::Inspection& vcpu, const FinalState
       return Has(vcpu.isr, *ToVector(claim.operand));
     case Kind::kOwes:
       return Has(vcpu.irr, *ToVector(claim.operand)) || Has(vcpu.mailbox, *ToVector(claim.operand));
-    case Kind::kIn: {
-      const std::string name = state.symbols->Name(vcpu.cs_base + vcpu.rip);
-      return vcpu.registers_known && name.substr(0, name.find_first_of("+.")) == claim.operand;
-    }
+    case Kind::kIn:
+      return FunctionOf(vcpu, state) == claim.operand;
     case Kind::kWaits: {
       const auto wait = state.waits.find(vcpu.cpu);
       const auto place = state.variables->Find(claim.operand, PointersOf(state));
@@ -144,7 +148,9 @@ std::string Miss(const Words& words, const FinalState& state) {
     const vcpu::Inspection* vcpu = state.Find(static_cast<int>(*ToNumber(words[1])));
     if (vcpu == nullptr) return "there is no such CPU";
     const CpuClaim claim = *ToCpuClaim(words);
-    return Holds(claim, *vcpu, state) != claim.negated ? "" : "it is not so";
+    if (Holds(claim, *vcpu, state) != claim.negated) return "";
+    return claim.kind == CpuClaim::Kind::kIn ? "it is in " + FunctionOf(*vcpu, state)
+                                             : "it is not so";
   }
   const absl::StatusOr<Value> left = Evaluate(words[0], state);
   if (!left.ok()) return std::string(left.status().message());
@@ -219,15 +225,26 @@ std::string Signature::FirstMiss(const FinalState& state) const {
   return first;
 }
 
-absl::Status Signature::CheckAgainst(const Variables& variables) const {
+absl::Status Signature::CheckAgainst(const Variables& variables, const SymbolTable& symbols,
+                                     int cpus) const {
   // Where pointers lead is known only later: any address does.
   const auto anywhere = [](uint64_t) -> std::optional<uint64_t> { return 0; };
   std::vector<Line> lines;
   for (const std::vector<Line>& way : ways_) lines.insert(lines.end(), way.begin(), way.end());
   for (const Line& line : lines) {
     std::vector<std::string> paths;
+    const auto refuse = [&](const std::string& why) {
+      return absl::InvalidArgumentError(fmt::format("{}:{}: {}", line.file, line.number, why));
+    };
     if (line.words[0] == "cpu") {
+      const uint64_t cpu = *ToNumber(line.words[1]);
+      if (cpu >= static_cast<uint64_t>(cpus)) {
+        return refuse(fmt::format("there is no CPU {}: the script has {}", cpu, cpus));
+      }
       const CpuClaim claim = *ToCpuClaim(line.words);
+      if (claim.kind == CpuClaim::Kind::kIn && !symbols.Has(claim.operand)) {
+        return refuse(fmt::format("there is no function '{}'", claim.operand));
+      }
       if (claim.kind == CpuClaim::Kind::kWaits) paths.push_back(claim.operand);
     } else if (line.words.size() == 3) {
       paths = {line.words[0], line.words[2]};
@@ -236,8 +253,7 @@ absl::Status Signature::CheckAgainst(const Variables& variables) const {
       if (ToNumber(path)) continue;
       const auto place = variables.Find(path.starts_with("&") ? path.substr(1) : path, anywhere);
       if (place.ok()) continue;
-      return absl::InvalidArgumentError(
-          fmt::format("{}:{}: {}", line.file, line.number, std::string(place.status().message())));
+      return refuse(std::string(place.status().message()));
     }
   }
   return absl::OkStatus();

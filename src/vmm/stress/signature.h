@@ -39,9 +39,9 @@ class Signature {
   // The first line that does not hold, of the first way to look, and why; "" where all of one do.
   std::string FirstMiss(const FinalState& state) const;
 
-  // NotFound or InvalidArgument where the image has no such variable: a mistake in a signature that
-  // is meant for it.
-  absl::Status CheckAgainst(const Variables& variables) const;
+  // InvalidArgument where the image has no such variable or function, or the run no such CPU: a
+  // mistake in a signature that is meant for it.
+  absl::Status CheckAgainst(const Variables& variables, const SymbolTable& symbols, int cpus) const;
 
  private:
   std::vector<std::vector<Line>> ways_;  // one of which has to hold
