@@ -22,7 +22,7 @@ TEST_CASE("what is no size says why") {
   CHECK(why(" 1") == "' 1' does not begin with a whole number" + mend);
   CHECK(why("1m") == "'1m' has no unit that is known" + mend);
   CHECK(why("1MB") == "'1MB' has no unit that is known" + mend);
-  CHECK(why("1.5G") == "'1.5G' has no unit that is known" + mend);
+  CHECK(why("1.5G") == "'1.5G' is no whole number" + mend);
   CHECK(why("18446744073709551616") == "'18446744073709551616' is too large");
   CHECK(why("99999999999G") == "'99999999999G' is too large");
 }

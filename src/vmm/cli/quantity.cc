@@ -27,6 +27,10 @@ absl::StatusOr<uint64_t> Parse(const std::string& text, std::span<const Unit> un
     return absl::InvalidArgumentError(
         fmt::format("'{}' does not begin with a whole number; write {}", text, example));
   }
+  if (suffix.starts_with('.')) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is no whole number; write {}", text, example));
+  }
   for (const Unit& unit : units) {
     if (suffix != unit.name) continue;
     uint64_t value = 0;
