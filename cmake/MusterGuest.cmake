@@ -13,11 +13,11 @@ get_filename_component(_muster_guest_root ${CMAKE_CURRENT_LIST_DIR}/../guest ABS
 set_property(GLOBAL PROPERTY MUSTER_GUEST_ROOT ${_muster_guest_root})
 
 # No SSE, x87, POPCNT or the like: a KVM that emulates instructions refuses them. No red zone:
-# interrupts come on the same stack.
+# interrupts come on the same stack. No sibling calls: a function that waits tells who called it.
 set(MUSTER_GUEST_COMPILE_FLAGS
   -std=gnu11 -O2 -g -ffreestanding -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small
   -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
-  -fno-omit-frame-pointer -ffunction-sections -fdata-sections
+  -fno-omit-frame-pointer -fno-optimize-sibling-calls -ffunction-sections -fdata-sections
   -Wall -Wextra -Wshadow -Werror
   -I${_muster_guest_root}
   CACHE INTERNAL "")

@@ -51,7 +51,7 @@ static void Serve(struct Cpu* cpu) {
 void Join(uint32_t cpu) {
   struct Cpu* self = ThisCpu();
   const atomic_uint* work = &cpus[cpu].work;
-  const struct Wait wait = {(uint64_t)work, kNoWork,       (uint64_t)__builtin_return_address(0),
+  const struct Wait wait = {(uint64_t)work, kNoWork,       CALLER_ADDRESS(),
                             kWaitEqual,     sizeof(*work), 1};
   DisableInterrupts();
   while (atomic_load(work) != kNoWork) {

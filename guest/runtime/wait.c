@@ -10,7 +10,7 @@
 void HaltUntil(const atomic_uint* word, uint32_t wanted) {
   DisableInterrupts();
   if (atomic_load(word) != wanted) {
-    const struct Wait wait = {(uint64_t)word, wanted,        (uint64_t)__builtin_return_address(0),
+    const struct Wait wait = {(uint64_t)word, wanted,        CALLER_ADDRESS(),
                               kWaitEqual,     sizeof(*word), 1};
     do {
       DeclareWait(&wait);  // anew each time: a handler that spun has withdrawn its own
@@ -30,11 +30,11 @@ void SpinRound(struct Spin* spin) {
 }
 
 void SpinUntil(const atomic_uint* word, uint32_t wanted) {
-  SPIN_UNTIL(atomic_load(word) == wanted, word, kWaitEqual, wanted);
+  SPIN_UNTIL_AT(CALLER_ADDRESS(), atomic_load(word) == wanted, word, kWaitEqual, wanted);
 }
 
 void Lock(struct SpinLock* lock) {
-  while (atomic_exchange(&lock->held, 1) != 0) SpinUntil(&lock->held, 0);
+  SPIN_UNTIL_AT(CALLER_ADDRESS(), atomic_exchange(&lock->held, 1) == 0, &lock->held, kWaitEqual, 0);
 }
 
 void Unlock(struct SpinLock* lock) { atomic_store_explicit(&lock->held, 0, memory_order_release); }

@@ -42,11 +42,15 @@ void DeclareWait(const struct Wait* wait);
 
 // Spins until `condition`, which depends on *word. For those who look on, the wait is for *word to
 // be `wanted`, or to have another relation to it.
-#define SPIN_UNTIL(condition, word, relation, wanted)                               \
-  for (struct Spin spin_ = {{(uint64_t)(word), (wanted), CodeAddress(), (relation), \
-                             sizeof(*(word)), 0},                                   \
-                            0};                                                     \
-       !(condition) || EndSpin(&spin_); SpinRound(&spin_)) {                        \
+#define SPIN_UNTIL(condition, word, relation, wanted) \
+  SPIN_UNTIL_AT(CodeAddress(), condition, word, relation, wanted)
+
+// The same, and the code that waits is at `site`: for functions of which the caller's line is
+// wanted.
+#define SPIN_UNTIL_AT(site, condition, word, relation, wanted)                                    \
+  for (struct Spin spin_ = {{(uint64_t)(word), (wanted), (site), (relation), sizeof(*(word)), 0}, \
+                            0};                                                                   \
+       !(condition) || EndSpin(&spin_); SpinRound(&spin_)) {                                      \
   }
 
 // Of the macro.

@@ -36,6 +36,9 @@ static inline __attribute__((always_inline)) uint64_t CodeAddress(void) {
   return address;
 }
 
+// In the call that led to the function that this stands in: for reports, its line is the caller's.
+#define CALLER_ADDRESS() ((uint64_t)__builtin_return_address(0) - 1)
+
 static inline uint8_t ReadPort8(uint16_t port) {
   uint8_t value;
   asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");

@@ -27,6 +27,37 @@ stress 0 --signature "$dir/lost.signature" --runs 3
 grep -q '/clear-last: failed, as due' "$dir/err" || fail "the bug was not reproduced"
 grep -q '/clear-first: survived, as due' "$dir/err" || fail "the fix was not seen to hold"
 grep -q 'Who waits for what: none of them can ever go on' "$dir/err" || fail "the failed run is not explained"
+grep -Eq '0 +spins +lost.c:31 +GuestMain +done' "$dir/err" || fail "the line that waits is not the guest's"
+
+# A wait that ends a function is that function's all the same.
+cat >"$dir/tail.c" <<'C'
+#include "runtime/guest.h"
+static struct SpinLock a, b;
+static atomic_uint in;
+static void Both(void) {
+  atomic_fetch_add(&in, 1);
+  SpinUntil(&in, 2);
+}
+static void Second(void* unused) {
+  (void)unused;
+  Lock(&b);
+  Both();
+  Lock(&a);
+}
+void GuestMain(void) {
+  StartAllCpus();
+  Post(1, Second, 0);
+  Lock(&a);
+  Both();
+  Lock(&b);
+}
+C
+echo 'muster_add_guest(tail)' >>"$dir/CMakeLists.txt"
+cmake --build "$dir/build" >"$dir/err" 2>&1 || fail "the other guest does not build"
+echo 'cpus 2' >"$dir/tail.script"
+"$muster" stress "$dir/build/guests/tail" --script "$dir/tail.script" 2>"$dir/err" >/dev/null || true
+grep -Eq '0 +spins +tail.c:19 +GuestMain +b.held' "$dir/err" || fail "Lock() has not the line of its caller"
+grep -Eq '1 +spins +tail.c:12 +Second +a.held' "$dir/err" || fail "Lock() has not the line of its caller"
 
 # Without a signature a lock-up is a failure all the same.
 stress 0
