@@ -83,7 +83,8 @@ function(muster_add_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} muster_test_main muster_compile)
   list(LENGTH arg_SOURCES sources)
   if(sources GREATER 4)  # it costs as much as three of them save
-    target_precompile_headers(${name} PRIVATE <catch2/catch.hpp>)
+    target_precompile_headers(${name} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CXX>:<catch2/catch.hpp$<ANGLE-R>>")
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if("tsan" IN_LIST arg_LABELS)
