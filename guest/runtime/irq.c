@@ -66,6 +66,11 @@ struct ExceptionFrame {
   struct InterruptFrame interrupted;
 };
 
+static const char* const kMnemonics[kExceptions] = {
+    "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "",    "#TS",
+    "#NP", "#SS", "#GP", "#PF", "",    "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+};
+
 _Noreturn void UnexpectedException(const struct ExceptionFrame* frame) {
   // A vector without a handler has no gate: the CPU reports that as #NP with the vector in bits
   // 3 up of the error code and IDT (bit 1) set.
@@ -73,7 +78,8 @@ _Noreturn void UnexpectedException(const struct ExceptionFrame* frame) {
     Fail("interrupt vector 0x%x has no handler, RIP 0x%lx", (uint32_t)frame->error >> 3,
          frame->interrupted.rip);
   }
-  Fail("exception %u, error code 0x%x, RIP 0x%lx, RSP 0x%lx, RFLAGS 0x%lx, CR2 0x%lx",
-       (uint32_t)frame->vector, (uint32_t)frame->error, frame->interrupted.rip,
-       frame->interrupted.rsp, frame->interrupted.rflags, ReadCr2());
+  const char* const mnemonic = kMnemonics[frame->vector];
+  Fail("exception %u %s, error code 0x%x, RIP 0x%lx, RSP 0x%lx, RFLAGS 0x%lx, CR2 0x%lx",
+       (uint32_t)frame->vector, mnemonic == 0 ? "" : mnemonic, (uint32_t)frame->error,
+       frame->interrupted.rip, frame->interrupted.rsp, frame->interrupted.rflags, ReadCr2());
 }

@@ -106,6 +106,22 @@ TEST_CASE("a guest's exit value gives an odd status, cut down where it must be, 
   CHECK(Has(json.Read(), "\"exit_status\": 3,"));
 }
 
+TEST_CASE("a guest that says it has failed is reported, one that says it has passed is not") {
+  const Process::Result failed = Guest(Exit(1)).Run({"--cpus", "3"});
+  CHECK(Has(failed.err, "1-2  wait-for-SIPI"));
+  const Process::Result passed = Guest(Exit(0)).Run({"--cpus", "3"});
+  CHECK_FALSE(Has(passed.err, "wait-for-SIPI"));
+}
+
+TEST_CASE("a jump to where there is no memory is called that, and not an instruction of KVM's") {
+  const std::vector<uint8_t> jump = {0xb8, 0x78, 0x56, 0x34, 0x12, 0xff, 0xe0};  // jmp 0x12345678
+  const TemporaryFile json;
+  const Process::Result result = Guest(jump).Run({"--memory", "256M", "--json", json.path()});
+  CHECK(result.status == 8);
+  CHECK(Has(result.err, "it jumped to 0x12345678, where there is no RAM to execute"));
+  CHECK(Has(json.Read(), "\"no_code\": true"));
+}
+
 TEST_CASE("serial line and debug console come out whole, however the run ends") {
   for (const auto& [ending, status] :
        {std::pair(kPowerOff, 0), std::pair(kUndefined, 8), std::pair(kHang, 10)}) {

@@ -48,9 +48,10 @@ bool NeedsReport(const Ending& ending) {
   switch (ending.kind) {
     case Ending::Kind::kPowerOff:
     case Ending::Kind::kReset:
-    case Ending::Kind::kGuestExit:
     case Ending::Kind::kOutputLost:
       return false;
+    case Ending::Kind::kGuestExit:
+      return ending.guest_value != 0;
     default:
       return true;
   }
@@ -141,7 +142,10 @@ class Run {
     report.symbols = loaded_.symbols;
     report.lines = ReadSourceLines(image_bytes_, AddressesOf(report));
     for (GuestFault& fault : report.faults) AddBytes(report, fault);
-    if (report.ending && report.ending->fault) AddBytes(report, *report.ending->fault);
+    if (report.ending && report.ending->fault) {
+      AddBytes(report, *report.ending->fault);
+      report.ending->detail = Describe(*report.ending->fault);  // now that its code is known
+    }
     return report;
   }
 
@@ -149,6 +153,7 @@ class Run {
     const vcpu::Inspection* vcpu = report.Find(fault.cpu);
     if (!fault.bytes.empty() || vcpu == nullptr || !vcpu->registers_known) return;
     fault.bytes = ReadCode(machine_.memory(), *vcpu, fault.rip, kCodeBytes);
+    fault.no_code = fault.bytes.empty();
   }
 
   const RunOptions& options_;

@@ -10,6 +10,12 @@ std::string Describe(const GuestFault& fault) {
     case Kind::kTripleFault:
       return "triple fault (KVM_EXIT_SHUTDOWN)";
     case Kind::kEmulationFailure:
+      if (fault.no_code) {
+        return fmt::format(
+            "it jumped to {:#x}, where there is no RAM to execute (KVM_EXIT_INTERNAL_ERROR, "
+            "emulation)",
+            fault.rip);
+      }
       return "this KVM cannot execute the instruction (KVM_EXIT_INTERNAL_ERROR, emulation)";
     case Kind::kEntryFailure:
       return fmt::format(

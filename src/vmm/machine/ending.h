@@ -16,6 +16,7 @@ struct GuestFault {
   uint64_t detail = 0;
   uint64_t rip = 0;
   std::vector<uint8_t> bytes;  // of the instruction, where KVM gave them
+  bool no_code = false;        // at RIP there is no RAM, or no page that is mapped
 };
 
 // In words: "triple fault (KVM_EXIT_SHUTDOWN)".

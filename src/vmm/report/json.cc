@@ -100,6 +100,7 @@ Json OfFault(const GuestFault& fault, const RunReport& report) {
   json["symbol"] = OrNull(report.symbols.Name(report.AddressOf(fault)));
   json["line"] = OrNull(report.Line(report.AddressOf(fault)));
   json["bytes"] = fault.bytes;
+  json["no_code"] = fault.no_code;
   return json;
 }
 
