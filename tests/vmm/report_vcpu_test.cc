@@ -29,6 +29,16 @@ TEST_CASE("the table of vCPUs: symbols, flags, vectors, what each waits for, equ
 )");
 }
 
+TEST_CASE("a CPU that runs with interrupts off is told from one that can be interrupted") {
+  Inspection vcpu = Cpu(0, RunState::kRunning);
+  vcpu.rflags = 0x202;
+  CHECK(DescribeWait(vcpu, 0) == "-");
+  vcpu.rflags = 0x2;
+  CHECK(DescribeWait(vcpu, 0) == "- (IF is 0)");
+  vcpu.irr = {0x60};
+  CHECK(DescribeWait(vcpu, 0) == "60 held by IF");
+}
+
 TEST_CASE("the table of vCPUs stays small, whatever the vCPUs are like") {
   std::vector<Inspection> many;
   for (int cpu = 0; cpu < 1024; ++cpu) {

@@ -92,7 +92,9 @@ std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
   if (vcpu.held) return "being let go from a gate" + (held.empty() ? "" : "; " + held);
   switch (vcpu.state) {
     case RunState::kRunning:
-      return held.empty() ? "-" : held;
+      if (!held.empty()) return held;
+      // One that spins so can be reached by nobody.
+      return InterruptsOff(vcpu) ? "- (IF is 0)" : "-";
     case RunState::kOffline:
       return "nothing: it is off";
     case RunState::kWaitForSipi:
