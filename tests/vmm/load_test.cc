@@ -127,7 +127,12 @@ TEST_CASE("a flat image that does not fit is refused") {
   CHECK(LoadFlat(bytes, 0xff000, memory).status().message() ==
         "img: offset 0x0: 0x1001 bytes at 0xff000 do not lie in guest memory, which ends at "
         "0x100000; give more with --memory");
-  CHECK_FALSE(LoadFlat(bytes, UINT64_MAX, memory).ok());
+  // Where no --memory helps.
+  for (const uint64_t address : {uint64_t{0xfee00000}, UINT64_MAX}) {
+    const std::string why(LoadFlat(bytes, address, memory).status().message());
+    CHECK(why.find("--memory") == std::string::npos);
+    CHECK(why.find(": an image has to lie below 0xc0000000") != std::string::npos);
+  }
 }
 
 TEST_CASE("loading again puts zeros where the image has them") {

@@ -57,7 +57,7 @@ TEST_CASE("each rule for Multiboot address fields names the file, the offset and
         "img: offset 0x3c: Multiboot entry_addr 0x200032 is not in what is loaded");
   CHECK(Refusal(AddressImage({0xf0000010, 0xf0000000, 0, 0, 0xf0000000})) ==
         "img: offset 0x20: 0x32 bytes at 0xf0000000 do not lie in guest memory, which ends at "
-        "0x1000000; give more with --memory");
+        "0x1000000: an image has to lie below 0xc0000000");
 }
 
 TEST_CASE("a Multiboot header counts when it is aligned, checked and in the first 8,192 bytes") {

@@ -9,11 +9,15 @@ absl::Status Put(const LoadRequest& request, const Piece& piece, Placement& plac
                  GuestMemory& memory) {
   const ImageBytes& file = request.image;
   if (piece.address > memory.low_end() || piece.memory_size > memory.low_end() - piece.address) {
+    uint64_t end = 0;
+    if (__builtin_add_overflow(piece.address, piece.memory_size, &end)) end = UINT64_MAX;
     return file.Refuse(
         piece.rule_offset,
         fmt::format("{:#x} bytes at {:#x} do not lie in guest memory, which ends at {:#x}{}",
                     piece.memory_size, piece.address, memory.low_end(),
-                    memory.low_end() < GuestMemory::kHoleBegin ? "; give more with --memory" : ""));
+                    end > GuestMemory::kHoleBegin
+                        ? fmt::format(": an image has to lie below {:#x}", GuestMemory::kHoleBegin)
+                        : "; give more with --memory"));
   }
   auto bytes = file.At(piece.file_offset, piece.file_size, "segment");
   if (!bytes.ok()) return bytes.status();
