@@ -12,8 +12,8 @@
 namespace {
 
 // Whoever starts this may have closed some of descriptors 0 to 2. The next file that is opened
-// would take such a number, and what is meant for the terminal would go into it. To be read only: an
-// output that is not there is an error, and not lost in silence.
+// would take such a number, and what is meant for the terminal would go into it. To be read only:
+// an output that is not there is an error, and not lost in silence.
 void OpenStandardDescriptors() {
   int fd;
   do {
