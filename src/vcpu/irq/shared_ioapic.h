@@ -29,7 +29,8 @@ class SharedIoApic {
 
   void Read(uint32_t offset, std::span<uint8_t> data) ABSL_LOCKS_EXCLUDED(mutex_);
   // By the owner of vCPU `source`. When this returns, no message of an entry that it changed is on
-  // its way: it is in an IRR, or it was discarded and the pin knows.
+  // its way: it is in an IRR, or it was discarded and the pin knows. An INIT is no such message:
+  // its sender may still meet for it.
   absl::Status Write(int source, uint32_t offset, std::span<const uint8_t> data)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

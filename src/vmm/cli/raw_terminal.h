@@ -9,9 +9,10 @@ namespace muster::vmm {
 
 // A terminal whose keys come one by one, and none of them as a signal, from Enter to Leave. What is
 // put out to it is treated as before. It is left as it was found on every way out of the process
-// that can be caught: by the destructor, and by a handler of every signal that would end the process
-// and is not ignored, abort()'s among them. Only where this process is in the terminal's foreground:
-// otherwise the settings are another's. Any thread; one object at a time.
+// that can be caught: by the destructor, and by a handler of every signal that would end the
+// process and is not ignored, abort()'s among them; not where its thread's stack has overflowed.
+// Only where this process is in the terminal's foreground: otherwise the settings are another's.
+// Any thread; one object at a time.
 class RawTerminal {
  public:
   // `fd` -1, or no terminal: nothing happens at all.
