@@ -38,6 +38,15 @@ std::vector<VmConfig> WaysAndClaims() {
   return ways;
 }
 
+TEST_CASE("a HLT behind as many prefixes as there can be is not stepped over") {
+  TestVm t(1, {.x2apic = true, .traits = HostTraits{}});
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(hlt_behind_prefixes));
+  t.Start();
+  t.Await("HLT, or what comes after it",
+          [&] { return t.Look(0).state == RunState::kHalted || t.CountWrites(0x11) > 0; });
+  CHECK(t.CountWrites(0x11) == 0);
+}
+
 TEST_CASE("a vector is taken after the shadow of STI, not in it") {
   // As probed alone: where windows are exact nobody steps, and on VMX KVM drops the shadow itself
   // while it single-steps (vmx_vcpu_run).

@@ -7,7 +7,7 @@ using Kind = NextInstruction::Kind;
 
 constexpr uint64_t kEferLma = 1u << 10;
 constexpr uint64_t kNowhere = UINT64_MAX;  // no memory is there
-constexpr uint64_t kMaxPrefixes = 4;       // more than a sane instruction has
+constexpr uint64_t kMaxPrefixes = 14;      // of an instruction's 15 bytes at most
 
 constexpr uint8_t kOperandSize = 0x66, kTwoByte = 0x0f, kMovToDr = 0x23, kPushf = 0x9c,
                   kPopf = 0x9d, kIret = 0xcf, kInt1 = 0xf1, kHlt = 0xf4;

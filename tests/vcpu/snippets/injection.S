@@ -2,6 +2,18 @@
 
 #include "snippet.inc"
 
+// With interrupts off the vector completes no HLT, of however many bytes.
+SNIPPET hlt_behind_prefixes
+    ENABLE_APIC
+    WRITE_MSR SELF_IPI, 0x40
+    .rept 14
+    .byte 0x66
+    .endr
+    hlt
+    SAY 0x11, 1
+    STOP
+END hlt_behind_prefixes
+
 // A self-IPI with interrupts off is taken at the instruction after the shadow of STI, not before.
 SNIPPET sti_shadow
     xorl %ebx, %ebx
