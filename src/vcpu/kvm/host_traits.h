@@ -6,7 +6,10 @@ namespace muster::vcpu {
 
 class System;  // <muster/vcpu/kvm/system.h>
 
-// Where KVMs differ in a way that the run loop must know. The defaults are safe everywhere.
+// Where KVMs differ in a way that the run loop must know. With the defaults
+// every interrupt comes, everywhere. But where the processor and not KVM makes the steps, flags
+// that a stepped INT n or fault pushes have TF set, and the guest's IRET brings it a #DB: such KVMs
+// have exact windows, and are not to be run without.
 struct HostTraits {
   // request_interrupt_window exits at the first instruction boundary where an interrupt can be
   // taken. False: KVM looks only now and then, and a short window passes unseen; single-step.

@@ -105,7 +105,7 @@ HostTraits VmCore::FindTraits(absl::Status& found) {
       return here->traits;
     }
   }
-  // Without an answer the defaults, right everywhere, if slow.
+  // Without an answer the defaults: see HostTraits for what they cost.
   const absl::StatusOr<HostTraits> apart = ProbeHost(system_);
   found = apart.status();
   return apart.value_or(HostTraits{});
