@@ -45,7 +45,8 @@ int AvailableCores() {
 }
 
 // Whoever is waited for is in the middle of a few instructions, or has lost its core there, maybe
-// to this very thread: a spin would keep it off, and a sleep be longer than what is left to do.
+// to this very thread: a spin would keep it off, and a sleep be longer than what is left to do. No
+// deadline, then: those few instructions wait for nobody.
 void Yield() { sched_yield(); }
 
 void CondVar::Wait(Mutex& mutex) {

@@ -96,5 +96,13 @@ TEST_CASE("a guest's description is read from its note") {
   CHECK(ReadDescription(ImageBytes("img", bytes)).empty());
 }
 
+TEST_CASE("a function is there by its name, not by that of what the compiler made of it") {
+  const SymbolTable symbols({{0x100, 0x10, "Foo.part.0"}, {0x110, 0x10, "Bar"}}, 0x200);
+  CHECK(symbols.Has("Foo"));
+  CHECK(symbols.Has("Bar"));
+  CHECK_FALSE(symbols.Has("Foo.part.0"));
+  CHECK_FALSE(symbols.Has("Fo"));
+}
+
 }  // namespace
 }  // namespace muster::vmm

@@ -140,6 +140,16 @@ TEST_CASE("a crash ends a run with 8 and a report of every vCPU") {
   CHECK(Has(json.Read(), "\"outcome\": \"guest-crash\""));
 }
 
+TEST_CASE("output to a stdout that is closed is lost with an error, not in silence") {
+  const std::string list = std::string(MUSTER_BINARY) + " list >&-";
+  const Process::Result listed = Process({"/bin/sh", "-c", list}).Wait();
+  CHECK(listed.status == 14);
+  CHECK(Has(listed.err, "writing to stdout: Bad file descriptor"));
+  const Guest guest(kLines);
+  const std::string run = std::string(MUSTER_BINARY) + " run " + guest.file.path() + " >&-";
+  CHECK(Process({"/bin/sh", "-c", run}).Wait().status == 14);
+}
+
 TEST_CASE("where stdout and stderr are closed, the JSON report is still alone in its file") {
   const Guest guest(Say('s', 'd', kUndefined));
   const TemporaryFile json;

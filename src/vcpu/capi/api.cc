@@ -141,7 +141,8 @@ void Fill(const Inspection& from, muster_inspection& to) {
 }  // namespace
 }  // namespace muster::vcpu::capi
 
-using namespace muster::vcpu::capi;  // NOLINT(google-build-using-namespace): this is its interface
+// The functions below are what capi is for, and C has them outside of any namespace.
+using namespace muster::vcpu::capi;  // NOLINT(google-build-using-namespace)
 using muster::vcpu::Vcpu;
 
 uint32_t muster_version(void) {

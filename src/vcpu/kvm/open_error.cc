@@ -51,14 +51,30 @@ bool HasGroup(gid_t group) {
   return group == getegid() || std::find(groups.begin(), groups.end(), group) != groups.end();
 }
 
+// The names are for people: a number will do where there is none, or none that fits. Any thread of
+// an embedder's may get here, so not getpwuid and getgrgid, whose result is one for all.
+constexpr size_t kNameBuffer = 16384;
+
+std::string UserName(uid_t id) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(kNameBuffer);
+  getpwuid_r(id, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? found->pw_name : std::to_string(id);
+}
+
+std::string GroupName(gid_t id) {
+  group entry{};
+  group* found = nullptr;
+  std::vector<char> buffer(kNameBuffer);
+  getgrgid_r(id, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? found->gr_name : std::to_string(id);
+}
+
 DeniedDevice LookAt(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) return {path, 0, "root", "root", false};
-  // The names are for people: a number will do where there is none.
-  const passwd* owner = getpwuid(file.st_uid);  // NOLINT(concurrency-mt-unsafe): at start
-  const group* group = getgrgid(file.st_gid);   // NOLINT(concurrency-mt-unsafe): at start
-  return {path, file.st_mode, owner != nullptr ? owner->pw_name : std::to_string(file.st_uid),
-          group != nullptr ? group->gr_name : std::to_string(file.st_gid), HasGroup(file.st_gid)};
+  return {path, file.st_mode, UserName(file.st_uid), GroupName(file.st_gid), HasGroup(file.st_gid)};
 }
 
 }  // namespace

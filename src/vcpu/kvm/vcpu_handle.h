@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <linux/kvm.h>
 #include <memory>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's
+// Not <csignal>, which has sigset_t by chance alone.
+#include <signal.h>  // NOLINT(modernize-deprecated-headers)
 #include <span>
 #include <sys/ioctl.h>
 #include <utility>

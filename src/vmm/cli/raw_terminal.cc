@@ -26,7 +26,8 @@ struct Saved {
   std::array<struct sigaction, kSignals> actions{};  // before ours
   std::array<bool, kSignals> taken{};
 };
-Saved saved;  // NOLINT(readability-identifier-naming): no constant
+// Changes, and so is not named like the constants that others of its scope are.
+Saved saved;  // NOLINT(readability-identifier-naming)
 static_assert(std::atomic<int>::is_always_lock_free);
 
 bool InForeground(int fd) {

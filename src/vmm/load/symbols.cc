@@ -52,7 +52,7 @@ SymbolTable::SymbolTable(std::vector<Symbol> symbols, uint64_t end)
 
 bool SymbolTable::Has(const std::string& name) const {
   return std::any_of(symbols_.begin(), symbols_.end(), [&](const Symbol& symbol) {
-    return symbol.name == name || symbol.name.starts_with(name + ".");
+    return symbol.name.substr(0, symbol.name.find('.')) == name;
   });
 }
 

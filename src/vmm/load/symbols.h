@@ -24,7 +24,8 @@ class SymbolTable {
   // "name+0x1c", "name", or "" where no symbol covers the address.
   std::string Name(uint64_t address) const;
 
-  // Whether there is a function of that name, or what the compiler made of one: "name.part.0".
+  // Whether there is a function of that name, or what the compiler made of it: "name.part.0", which
+  // is no name of a function itself.
   bool Has(const std::string& name) const;
 
   bool empty() const { return symbols_.empty(); }
