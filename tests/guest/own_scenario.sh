@@ -59,6 +59,18 @@ echo 'cpus 2' >"$dir/tail.script"
 grep -Eq '0 +spins +tail.c:19 +GuestMain +b.held' "$dir/err" || fail "Lock() has not the line of its caller"
 grep -Eq '1 +spins +tail.c:12 +Second +a.held' "$dir/err" || fail "Lock() has not the line of its caller"
 
+# An exception without a handler has its name.
+cat >"$dir/undefined.c" <<'C'
+#include "runtime/guest.h"
+void GuestMain(void) { asm volatile("ud2"); }
+C
+echo 'muster_add_guest(undefined)' >>"$dir/CMakeLists.txt"
+cmake --build "$dir/build" >"$dir/err" 2>&1 || fail "the guest of an exception does not build"
+status=0
+"$muster" run "$dir/build/guests/undefined" >"$dir/out" 2>"$dir/err" || status=$?
+[[ $status == 3 ]] || fail "status $status after an exception"
+grep -q '^FAIL.*exception 6 #UD, error code 0x0' "$dir/out" || fail "the exception has not its name: $(cat "$dir/out")"
+
 # Without a signature a lock-up is a failure all the same.
 stress 0
 # A signature that does not fit is an outcome that is not due.

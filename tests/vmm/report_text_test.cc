@@ -23,6 +23,10 @@ bool Has(const std::string& text, const std::string& part) {
 TEST_CASE("a crash report has the reason, the place, the code and the registers") {
   RunReport report = Mixed();
   report.vcpus[0].gpr[0] = 0x2badb002;
+  report.vcpus[0].gdt_base = 0x1000;
+  report.vcpus[0].gdt_limit = 0x27;
+  report.vcpus[0].idt_base = 0x2000;
+  report.vcpus[0].idt_limit = 0xfff;
   Crash(report, {0, vcpu::GuestFaultExit::Kind::kTripleFault, 0, 0x10001c, {0x0f, 0x0b}});
   report.unknown_ports = {{0x70, 0, 2}};
   CHECK("\n" + RenderReport(report, Style()) == R"(
@@ -32,6 +36,7 @@ muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after
   RAX 2badb002  RCX 00000000  RDX 00000000  RBX 00000000
   RSP 00000000  RBP 00000000  RSI 00000000  RDI 00000000
   CR0 0  CR2 0  CR3 0  CR4 0  EFER 0  RFLAGS 246  CS 0000
+  GDTR 1000 limit 27  IDTR 2000 limit fff
 
   CPU  STATE          RIP               FLAGS     IRR       ISR  PPR  WAITS FOR
     0  crashed        10001c main+0x1c  IF PF ZF  41 ef +2  50   50   - (triple-fault)
@@ -40,6 +45,23 @@ muster: img: the guest crashed on cpu 0: triple fault (KVM_EXIT_SHUTDOWN) (after
   3-5  wait-for-SIPI  ?                 ?         -         -    00   INIT, SIPI
   ports that nobody serves: 0x70 (0r 2w)
 )");
+}
+
+TEST_CASE(
+    "a triple fault with no IDT says that no exception can be delivered, no other crash does") {
+  const std::string sentence = "  The IDT's limit is 0: no exception can be delivered.\n";
+  const auto text = [](vcpu::GuestFaultExit::Kind kind, uint16_t idt_limit, bool known) {
+    RunReport report = Mixed();
+    report.vcpus[0].idt_limit = idt_limit;
+    report.vcpus[0].registers_known = known;
+    Crash(report, {0, kind, 0, 0x10001c, {}});
+    return RenderReport(report, Style());
+  };
+  using Kind = vcpu::GuestFaultExit::Kind;
+  CHECK(Has(text(Kind::kTripleFault, 0, true), sentence));
+  CHECK_FALSE(Has(text(Kind::kTripleFault, 0xfff, true), sentence));
+  CHECK_FALSE(Has(text(Kind::kTripleFault, 0, false), sentence));  // the limit is not known
+  CHECK_FALSE(Has(text(Kind::kEmulationFailure, 0, true), sentence));
 }
 
 TEST_CASE("a crash in an AP's trampoline has the symbol and the line of CS's base plus RIP") {

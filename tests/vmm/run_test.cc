@@ -150,6 +150,24 @@ TEST_CASE("output to a stdout that is closed is lost with an error, not in silen
   CHECK(Process({"/bin/sh", "-c", run}).Wait().status == 14);
 }
 
+TEST_CASE("a triple fault's report has the tables' registers, and what an IDT of limit 0 means") {
+  // lidt [0x100020]; ud2; what it loads: limit, base
+  std::vector<uint8_t> code = {0x0f, 0x01, 0x1d, 0x20, 0x00, 0x10, 0x00, 0x0f, 0x0b};
+  code.resize(0x20);
+  testing::Append(code, {0, 0, 0x00, 0x60, 0x34, 0});
+  const TemporaryFile json;
+  const Process::Result result = Guest(code).Run({"--json", json.path()});
+  CHECK(result.status == 8);
+  if (Has(result.err, "did not keep the registers")) {  // kvm_amd resets them
+    CHECK_FALSE(Has(result.err, "The IDT's limit"));
+    return;
+  }
+  CHECK(Has(result.err, "IDTR 346000 limit 0\n"));
+  CHECK(Has(result.err, "The IDT's limit is 0: no exception can be delivered."));
+  CHECK(Has(json.Read(), "\"idt_base\": \"0x346000\""));
+  CHECK(Has(json.Read(), "\"gdt_limit\": \"0x"));
+}
+
 TEST_CASE("where stdout and stderr are closed, the JSON report is still alone in its file") {
   const Guest guest(Say('s', 'd', kUndefined));
   const TemporaryFile json;

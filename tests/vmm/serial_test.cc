@@ -111,7 +111,7 @@ TEST_CASE("a reader that has enough ends the run at once, with 14 and one line")
   CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
   const Process::Result full = guest.Run({"--serial", "/dev/full"});
   CHECK(full.status == 14);
-  CHECK(Has(full.err, "No space left on device"));
+  CHECK(Has(full.err, "can't be written: --serial /dev/full: No space left on device"));
   CHECK(std::count(full.err.begin(), full.err.end(), '\n') == 1);
 }
 

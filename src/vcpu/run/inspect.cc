@@ -92,6 +92,10 @@ Inspection VcpuCore::Inspect() {
   i.efer = sregs->efer;
   i.cs_base = sregs->cs.base;
   i.cs_selector = sregs->cs.selector;
+  i.gdt_base = sregs->gdt.base;
+  i.gdt_limit = sregs->gdt.limit;
+  i.idt_base = sregs->idt.base;
+  i.idt_limit = sregs->idt.limit;
   i.gpr = {regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp, regs->rsi, regs->rdi,
            regs->r8,  regs->r9,  regs->r10, regs->r11, regs->r12, regs->r13, regs->r14, regs->r15};
   return i;

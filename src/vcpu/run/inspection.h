@@ -22,6 +22,8 @@ struct Inspection {
   uint64_t rip = 0, rflags = 0, cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0, efer = 0;
   uint64_t cs_base = 0;
   uint16_t cs_selector = 0;
+  uint64_t gdt_base = 0, idt_base = 0;
+  uint16_t gdt_limit = 0, idt_limit = 0;
   std::array<uint64_t, 16> gpr{};  // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15
   bool apic_enabled = false;       // IA32_APIC_BASE.EN
   bool apic_software_enabled = false;

@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
       if (!serial->file_.valid()) {
         return absl::InvalidArgumentError(fmt::format("{}: {}", path, OsError()));
       }
-      serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd());
+      serial->peer_ = std::make_unique<FdPeer>(-1, serial->file_fd(), "--serial " + path);
       break;
     }
   }

@@ -71,11 +71,13 @@ Json OfCounters(const apic::IoApicCounters& c) {
 Json OfRegisters(const vcpu::Inspection& vcpu) {
   constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                     "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-  Json registers = {{"rip", Hex(vcpu.rip)},        {"rflags", Hex(vcpu.rflags)},
-                    {"cr0", Hex(vcpu.cr0)},        {"cr2", Hex(vcpu.cr2)},
-                    {"cr3", Hex(vcpu.cr3)},        {"cr4", Hex(vcpu.cr4)},
-                    {"cr8", Hex(vcpu.cr8)},        {"efer", Hex(vcpu.efer)},
-                    {"cs", Hex(vcpu.cs_selector)}, {"cs_base", Hex(vcpu.cs_base)}};
+  Json registers = {{"rip", Hex(vcpu.rip)},           {"rflags", Hex(vcpu.rflags)},
+                    {"cr0", Hex(vcpu.cr0)},           {"cr2", Hex(vcpu.cr2)},
+                    {"cr3", Hex(vcpu.cr3)},           {"cr4", Hex(vcpu.cr4)},
+                    {"cr8", Hex(vcpu.cr8)},           {"efer", Hex(vcpu.efer)},
+                    {"cs", Hex(vcpu.cs_selector)},    {"cs_base", Hex(vcpu.cs_base)},
+                    {"gdt_base", Hex(vcpu.gdt_base)}, {"gdt_limit", Hex(vcpu.gdt_limit)},
+                    {"idt_base", Hex(vcpu.idt_base)}, {"idt_limit", Hex(vcpu.idt_limit)}};
   for (size_t i = 0; i < vcpu.gpr.size(); ++i) registers[kNames[i]] = Hex(vcpu.gpr[i]);
   return registers;
 }

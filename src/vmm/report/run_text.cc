@@ -51,7 +51,13 @@ std::string RenderFault(const RunReport& report, const GuestFault& fault) {
   if (!fault.bytes.empty()) {
     text += fmt::format("  code there: {:02x}\n", fmt::join(fault.bytes, " "));
   }
-  if (const vcpu::Inspection* vcpu = report.Find(fault.cpu)) text += RenderRegisters(*vcpu);
+  if (const vcpu::Inspection* vcpu = report.Find(fault.cpu)) {
+    text += RenderRegisters(*vcpu);
+    if (fault.kind == vcpu::GuestFaultExit::Kind::kTripleFault && vcpu->registers_known &&
+        vcpu->idt_limit == 0) {
+      text += "  The IDT's limit is 0: no exception can be delivered.\n";
+    }
+  }
   return text + "\n";
 }
 

@@ -180,6 +180,8 @@ std::string RenderRegisters(const Inspection& vcpu) {
   text +=
       fmt::format("  CR0 {:x}  CR2 {:x}  CR3 {:x}  CR4 {:x}  EFER {:x}  RFLAGS {:x}  CS {:04x}\n",
                   vcpu.cr0, vcpu.cr2, vcpu.cr3, vcpu.cr4, vcpu.efer, vcpu.rflags, vcpu.cs_selector);
+  text += fmt::format("  GDTR {:x} limit {:x}  IDTR {:x} limit {:x}\n", vcpu.gdt_base,
+                      vcpu.gdt_limit, vcpu.idt_base, vcpu.idt_limit);
   return text;
 }
 

@@ -1,16 +1,21 @@
 #pragma once
 
+#include <string>
+
 #include <muster/vmm/serial/input_fd.h>
 #include <muster/vmm/serial/output_fd.h>
 #include <muster/vmm/serial/serial_peer.h>
 
 namespace muster::vmm {
 
-// Two descriptors, which stay their owner's. `input_fd` -1: no input at all.
+// Two descriptors, which stay their owner's. `input_fd` -1: no input at all. `name`: what the
+// reason for lost output begins with.
 class FdPeer : public SerialPeer {
  public:
-  FdPeer(int input_fd, int output_fd)
-      : input_(input_fd), output_(output_fd, [this](const std::string& why) { lost_(why); }) {}
+  FdPeer(int input_fd, int output_fd, const std::string& name = "")
+      : input_(input_fd), output_(output_fd, [this, name](const std::string& why) {
+          lost_(name.empty() ? why : name + ": " + why);
+        }) {}
 
   void Start(Callbacks callbacks) override {
     lost_ = std::move(callbacks.lost);
