@@ -150,6 +150,17 @@ TEST_CASE("output to a stdout that is closed is lost with an error, not in silen
   CHECK(Process({"/bin/sh", "-c", run}).Wait().status == 14);
 }
 
+TEST_CASE("the last of a guest's output is not lost in silence, though the guest has passed") {
+  const Guest powers_off(Say('x', 'y', kPowerOff)), exits(Say('x', 'y', Exit(0)));
+  for (const Guest* guest : {&powers_off, &exits}) {
+    const Process::Result result = guest->Run({"--serial", "/dev/full"});
+    CHECK(result.status == 14);
+    CHECK(Has(result.err, "can't be written: --serial /dev/full: No space left on device"));
+  }
+  // What it says of itself comes first.
+  CHECK(Guest(Say('x', 'y', Exit(3))).Run({"--serial", "/dev/full"}).status == 7);
+}
+
 TEST_CASE("a triple fault's report has the tables' registers, and what an IDT of limit 0 means") {
   // lidt [0x100020]; ud2; what it loads: limit, base
   std::vector<uint8_t> code = {0x0f, 0x01, 0x1d, 0x20, 0x00, 0x10, 0x00, 0x0f, 0x0b};

@@ -43,18 +43,8 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Where the run ends in a way that a guest which has passed does not, and so wants explaining.
 bool NeedsReport(const Ending& ending) {
-  switch (ending.kind) {
-    case Ending::Kind::kPowerOff:
-    case Ending::Kind::kReset:
-    case Ending::Kind::kOutputLost:
-      return false;
-    case Ending::Kind::kGuestExit:
-      return ending.guest_value != 0;
-    default:
-      return true;
-  }
+  return !IsPass(ending) && ending.kind != Ending::Kind::kOutputLost;
 }
 
 // How many events to keep of each vCPU: always the few that a report shows, 2.5 KiB a vCPU and one

@@ -95,6 +95,18 @@ int ExitStatusOf(const Ending& ending) {
   return kExitHostFailure;
 }
 
+bool IsPass(const Ending& ending) {
+  switch (ending.kind) {
+    case Ending::Kind::kPowerOff:
+    case Ending::Kind::kReset:
+      return true;
+    case Ending::Kind::kGuestExit:
+      return ending.guest_value == 0;
+    default:
+      return false;
+  }
+}
+
 bool IsTruncated(const Ending& ending) {
   return ending.kind == Ending::Kind::kGuestExit && ending.guest_value > 127;
 }

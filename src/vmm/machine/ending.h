@@ -65,6 +65,9 @@ enum ExitStatus {
 // an exit status has.
 int ExitStatusOf(const Ending& ending);
 
+// Whether a guest that has passed ends so.
+bool IsPass(const Ending& ending);
+
 // Whether cutting it down lost something.
 bool IsTruncated(const Ending& ending);
 

@@ -107,7 +107,10 @@ absl::Status Machine::Start() {
 void Machine::End(Ending ending) {
   {
     sync::MutexLock lock(mutex_);
-    if (ending_) return;
+    // The last of the output is written when the guest has ended: who misses some is not to take
+    // it for whole.
+    const bool lost_last = ending_ && ending.kind == Ending::Kind::kOutputLost && IsPass(*ending_);
+    if (ending_ && !lost_last) return;
     ending_ = std::move(ending);
   }
   if (vm_) vm_->Stop();

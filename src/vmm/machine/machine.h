@@ -71,7 +71,8 @@ class Machine : private RunControl,
   // Starts the threads and with them the guest. On an error those that were started have ended.
   absl::Status Start();
 
-  // Ends the run from outside; a run that has ended already keeps its ending. Any thread.
+  // Ends the run from outside. A run that has ended keeps its ending, but for a pass, the last of
+  // whose output is lost. Any thread.
   void End(Ending ending) override;
 
   // Has the vCPUs and their clocks stand still; an error names those that did not within
