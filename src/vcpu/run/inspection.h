@@ -40,6 +40,10 @@ struct Inspection {
   Counters counters;
   apic::LapicCounters lapic_counters;
   std::vector<Event> last_events;  // oldest first; at most kLastEvents
+
+  // RFLAGS.IF, and IA32_EFER.LMA; meaningful where the registers are known.
+  bool interrupts_on() const { return (rflags >> 9 & 1) != 0; }
+  bool long_mode() const { return (efer >> 10 & 1) != 0; }
 };
 
 inline constexpr size_t kLastEvents = 64;

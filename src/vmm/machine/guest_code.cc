@@ -8,7 +8,6 @@ namespace {
 // SDM "4-Level Paging and 5-Level Paging".
 constexpr uint64_t kCr0Paging = uint64_t{1} << 31;
 constexpr uint64_t kCr4La57 = uint64_t{1} << 12;
-constexpr uint64_t kEferLma = uint64_t{1} << 10;
 constexpr uint64_t kPresent = 1, kPageSize = 0x80;
 constexpr uint64_t kAddressMask = 0x000ffffffffff000;
 
@@ -17,7 +16,7 @@ constexpr uint64_t kAddressMask = 0x000ffffffffff000;
 std::optional<uint64_t> Translate(const GuestMemory& memory, const vcpu::Inspection& vcpu,
                                   uint64_t linear) {
   if (!(vcpu.cr0 & kCr0Paging)) return linear & UINT32_MAX;
-  if (!(vcpu.efer & kEferLma)) return std::nullopt;
+  if (!vcpu.long_mode()) return std::nullopt;
   uint64_t table = vcpu.cr3 & kAddressMask;
   for (int shift = vcpu.cr4 & kCr4La57 ? 48 : 39; shift >= 12; shift -= 9) {
     const auto bytes = memory.At(table + 8 * (linear >> shift & 511), 8);

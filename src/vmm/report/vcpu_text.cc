@@ -14,7 +14,6 @@ using vcpu::RunState;
 
 constexpr size_t kMostRows = 40;
 constexpr size_t kMostVectors = 2;
-constexpr uint64_t kEferLma = uint64_t{1} << 10;
 
 Colour ColourOf(RunState state) {
   switch (state) {
@@ -44,9 +43,7 @@ std::string Range(int first, int last) {
   return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
 }
 
-bool InterruptsOff(const Inspection& vcpu) {
-  return vcpu.registers_known && !(vcpu.rflags >> 9 & 1);
-}
+bool InterruptsOff(const Inspection& vcpu) { return vcpu.registers_known && !vcpu.interrupts_on(); }
 
 }  // namespace
 
@@ -171,7 +168,7 @@ std::string RenderRegisters(const Inspection& vcpu) {
   if (!vcpu.registers_known) return "  (this KVM did not keep the registers)\n";
   constexpr const char* kNames[] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                     "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"};
-  const bool is_64 = vcpu.efer & kEferLma;
+  const bool is_64 = vcpu.long_mode();
   std::string text;
   for (size_t i = 0; i < (is_64 ? vcpu.gpr.size() : 8); ++i) {
     text += fmt::format("  {:>3} {:0{}x}", kNames[i], vcpu.gpr[i], is_64 ? 16 : 8);

@@ -8,11 +8,9 @@ namespace {
 
 constexpr uint64_t kPatienceNs = 2'000'000'000;  // after which a look at the vCPUs is given up
 
-bool InterruptsOn(const vcpu::Inspection& vcpu) { return (vcpu.rflags >> 9 & 1) != 0; }
-
 // SDM "Task and Processor Priorities".
 bool TimerCanInterrupt(const vcpu::Inspection& vcpu) {
-  return vcpu.timer_deadline_ns && vcpu.registers_known && InterruptsOn(vcpu) &&
+  return vcpu.timer_deadline_ns && vcpu.registers_known && vcpu.interrupts_on() &&
          vcpu.timer_vector >> 4 > vcpu.ppr >> 4;
 }
 
@@ -68,7 +66,7 @@ void Director::Arrived(const vcpu::Inspection& at, const std::string& gate) {
                        .visit = visit,
                        .rip = at.rip,
                        .held = cpu.held_by.has_value(),
-                       .interrupts_on = InterruptsOn(at)});
+                       .interrupts_on = at.interrupts_on()});
   if (!cpu.held_by) machine_->LetGo(at.cpu);
 
   for (size_t i = 0; i < holds_.size(); ++i) {

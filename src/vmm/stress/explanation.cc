@@ -102,7 +102,7 @@ std::string RenderWaits(const FinalState& state, const Places& places, const Sty
       value = now ? fmt::format("{}", *now) : "?";
       wanted = Wanted(wait);
     }
-    const char* const flag = !vcpu.registers_known ? "?" : vcpu.rflags >> 9 & 1 ? "1" : "0";
+    const char* const flag = !vcpu.registers_known ? "?" : vcpu.interrupts_on() ? "1" : "0";
     table.AddRow({fmt::format("{}", vcpu.cpu), does, places.LineAt(at), places.FunctionAt(at), what,
                   value, wanted, flag, DescribeVectors(vcpu.isr), Pending(vcpu)});
   }

@@ -124,7 +124,7 @@ bool Holds(const CpuClaim& claim, const vcpu::Inspection& vcpu, const FinalState
     case Kind::kHalted:
       return vcpu.state == vcpu::RunState::kHalted;
     case Kind::kInterruptFlag:
-      return vcpu.registers_known && (vcpu.rflags >> 9 & 1) == (claim.operand == "1" ? 1 : 0);
+      return vcpu.registers_known && vcpu.interrupts_on() == (claim.operand == "1");
     case Kind::kServes:
       return Has(vcpu.isr, *ToVector(claim.operand));
     case Kind::kOwes:
