@@ -78,10 +78,10 @@ sed 's/done == 1/done == 2/' "$dir/lost.signature" >"$dir/other.signature"
 stress 16 --signature "$dir/other.signature"
 grep -q 'other.signature:3: done == 2: it is 0x1' "$dir/err" || fail "it does not say what did not fit"
 # Nor does it go on for ever where a gate is never reached.
-sed 's/at worked/at nowhere/' "$dir/lost.script" >"$dir/stalls.script"
+sed 's/at worked/at worked #9/' "$dir/lost.script" >"$dir/stalls.script"
 mv "$dir/stalls.script" "$dir/lost.script"
 stress 16 --signature "$dir/lost.signature"
-grep -q 'the script stalled: its line 7 waits for cpu 1 at nowhere, which never came; cpu 1 came to ' "$dir/err" ||
+grep -q 'the script stalled: its line 7 waits for cpu 1 at worked #9, which never came; cpu 1 came to ' "$dir/err" ||
   fail "it does not say where the script stalled"
 # Mistakes have a file and a line.
 for claim in 'cpu 7 halted:there is no CPU 7: the script has 2' \
@@ -90,11 +90,16 @@ for claim in 'cpu 7 halted:there is no CPU 7: the script has 2' \
   stress 4 --signature "$dir/wrong.signature"
   grep -q "^muster: $dir/wrong.signature:1: ${claim#*:}" "$dir/err" || fail "'$claim' is not said"
 done
+sed '7s/until cpu 0 at asking/until cpu 0 at askign/' "$dir/lost.script" >"$dir/misspelt.script"
+status=0
+"$muster" stress "$dir/build/guests/lost" --script "$dir/misspelt.script" >/dev/null 2>"$dir/err" || status=$?
+[[ $status == 4 ]] || fail "status $status where a gate is misspelt"
+grep -q "^muster: $dir/misspelt.script:7: there is no gate 'askign', in " "$dir/err" || fail "a misspelt gate is not named"
 echo 'hold cpu 7 at a until cpu 0 at b' >>"$dir/lost.script"
 stress 4 --signature "$dir/lost.signature"
 grep -q "^muster: $dir/lost.script:8: '7' is no CPU" "$dir/err" || fail "no file and line"
-# Of a guest without gates it shows what happened all the same.
-printf 'cpus 2\nhold cpu 1 at nowhere until cpu 0 at nowhere\n' >"$dir/none.script"
+# Of a guest without gates it shows what happened all the same. (The name of its symbol would do for one.)
+printf 'cpus 2\nhold cpu 1 at cpus until cpu 0 at cpus\n' >"$dir/none.script"
 status=0
 "$muster" stress "$(dirname "$muster")/../guests/hello" --script "$dir/none.script" >/dev/null 2>"$dir/err" ||
   status=$?

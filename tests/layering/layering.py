@@ -93,6 +93,12 @@ def check_sync(path, layer, text):
         yield f"{path}:{line_of(code, match.start())}: {match.group()} outside sync.h"
 
 
+def check_print(path, text):
+    code = COMMENT_OR_STRING.sub(blank, text)
+    for match in re.finditer(r"fmt::print\b", code):
+        yield f"{path}:{line_of(code, match.start())}: fmt::print throws where it cannot write: use Say"
+
+
 def check_sources(root):
     for layer in BELOW:
         for file in sorted((root / "src" / layer).rglob("*")):
@@ -102,6 +108,7 @@ def check_sources(root):
             path = file.relative_to(root)
             yield from check_includes(root, path, layer, text)
             yield from check_sync(path, layer, text)
+            yield from check_print(path, text)
 
 
 def check_links(build):

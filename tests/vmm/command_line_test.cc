@@ -246,6 +246,61 @@ TEST_CASE("a script or a signature that can't be read exits with 4, and names it
   CHECK(second.err == "muster: --signature /tmp: is not a regular file\n");
 }
 
+TEST_CASE("a script whose gate is nowhere in the image exits with 4, and names line and gate") {
+  testing::ElfBuilder builder;
+  builder.segments = {{.address = 0x100000, .bytes = {0xf4, 'a', 's', 'k', 'e', 'd', 0}}};
+  const TemporaryFile image(builder.Build());
+  // What is held, and what it waits for.
+  for (const std::string hold :
+       {"hold cpu 0 at askign until cpu 1 at asked", "hold cpu 0 at asked until cpu 1 at askign",
+        "hold cpu 0 at ask until cpu 1 at asked"}) {
+    const std::string text = "cpus 2\n\n" + hold + "\n";
+    const TemporaryFile script({text.begin(), text.end()});
+    const Process::Result result =
+        Muster({"stress", image.path(), "--script", script.path(), "--runs", "1"});
+    CHECK(result.status == 4);
+    const std::string gate = Has(hold, "askign") ? "askign" : "ask";
+    CHECK(result.err == "muster: " + script.path() + ":3: there is no gate '" + gate + "', in " +
+                            image.path() + "\n");
+  }
+}
+
+TEST_CASE("what stderr does not take is lost, and the exit status is the command's own") {
+  for (const auto& [words, status] : std::vector<std::pair<std::string, int>>{
+           {"run ./nope", 4}, {"stress --suite nonesuch", 2}, {"frobnicate", 2}, {"list", 0}}) {
+    INFO(words);
+    for (const char* lost : {" 2>/dev/full", " 2>&-"}) {
+      CHECK(Process({"/bin/sh", "-c", MUSTER_BINARY " " + words + lost}).Wait().status == status);
+    }
+  }
+}
+
+TEST_CASE("what is read is not written over, and what is refused costs no file's content") {
+  const std::vector<uint8_t> elf = testing::GoodImage().Build();
+  const std::string text(elf.begin(), elf.end());
+  const TemporaryFile image(elf), other({'o', 'l', 'd'});
+  const std::string alias = "/tmp/.." + image.path();
+  for (const std::string option : {"--json", "--trace", "--serial"}) {
+    const Process::Result result = Muster({"run", image.path(), option, alias});
+    CHECK(result.status == 2);
+    CHECK(result.err == "muster: " + option + " and the image name the same file\n");
+  }
+  const Process::Result initrd =
+      Muster({"run", image.path(), "--initrd", other.path(), "--json", other.path()});
+  CHECK(initrd.status == 2);
+  CHECK(initrd.err == "muster: --json and --initrd name the same file\n");
+  const TemporaryFile script({'c', 'p', 'u', 's', ' ', '2', '\n'});
+  const Process::Result stress = Muster(
+      {"stress", image.path(), "--script", script.path(), "--json", script.path(), "--runs", "1"});
+  CHECK(stress.status == 2);
+  CHECK(stress.err == "muster: --json and --script name the same file\n");
+  CHECK(image.Read() == text);
+  CHECK(script.Read() == "cpus 2\n");
+  // Nor does an image that is none.
+  CHECK(Muster({"run", "/etc/passwd", "--json", other.path()}).status == 4);
+  CHECK(other.Read() == "old");
+}
+
 TEST_CASE("a serial line that can't be had exits with 2 and says why") {
   const TemporaryFile image(testing::GoodImage().Build());
   for (const auto& [where, why] : std::vector<std::pair<std::string, std::string>>{

@@ -10,7 +10,7 @@ namespace muster::vmm {
 
 int ListCommand() {
   const std::vector<InstalledGuest> guests = ListGuests();
-  if (guests.empty()) fmt::print(stderr, "muster: no guests in {}\n", GuestDirectory());
+  if (guests.empty()) Say(fmt::format("muster: no guests in {}\n", GuestDirectory()));
   size_t width = 0;
   for (const InstalledGuest& guest : guests) width = std::max(width, guest.name.size());
   std::string text;

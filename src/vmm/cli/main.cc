@@ -33,6 +33,6 @@ int main(int argc, char** argv) {
   if (const auto* doctor = std::get_if<DoctorOptions>(&options)) return DoctorCommand(*doctor);
   if (const auto* stress = std::get_if<StressOptions>(&options)) return StressCommand(*stress);
   const auto& text = std::get<PrintAndExit>(options);
-  std::fputs(text.to_stderr.c_str(), stderr);
+  Say(text.to_stderr);
   return PutOut(text.to_stdout, text.status);
 }

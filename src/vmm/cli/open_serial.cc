@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <muster/vmm/cli/open_serial.h>
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/report/os_error.h>
 #include <muster/vmm/serial/client_peer.h>
 #include <muster/vmm/serial/console_peer.h>
@@ -29,7 +30,7 @@ void Obey(ConsoleKeys::Command command) {
       kill(getpid(), SIGQUIT);
       return;
     case ConsoleKeys::Command::kHelp:
-      fmt::print(stderr, "\nmuster: {}\n", ConsoleKeys::Help());
+      Say(fmt::format("\nmuster: {}\n", ConsoleKeys::Help()));
       return;
   }
 }
@@ -66,8 +67,7 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
     case SerialChoice::Kind::kNone: {
       const bool none = choice.kind == SerialChoice::Kind::kNone;
       const std::string path = none ? "/dev/null" : choice.path;
-      serial->file_ =
-          vcpu::Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
+      serial->file_ = vcpu::Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
       if (!serial->file_.valid()) {
         return absl::InvalidArgumentError(fmt::format("{}: {}", path, OsError()));
       }
@@ -76,6 +76,11 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
     }
   }
   return serial;
+}
+
+void OpenSerial::Begin() {
+  // What is no regular file has nothing to cut, and says EINVAL.
+  if (file_.valid() && ftruncate(file_.get(), 0) != 0) return;
 }
 
 }  // namespace muster::vmm

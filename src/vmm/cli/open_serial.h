@@ -22,6 +22,8 @@ class OpenSerial {
   SerialPeer& peer() { return *peer_; }
   // Of the file that is written, for comparison with others; -1: none.
   int file_fd() const { return file_.get(); }
+  // Has that file be empty, which it is not from Open on: it may be the wrong one.
+  void Begin();
   // What the user has to be told, "" for nothing.
   const std::string& news() const { return news_; }
 

@@ -10,9 +10,11 @@ bool Write(std::FILE* file, const std::string& text) {
   return std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
 }
 
+void Say(const std::string& text) { (void)Write(stderr, text); }
+
 int PutOut(const std::string& text, int status) {
   if (Write(stdout, text)) return status;
-  fmt::print(stderr, "muster: writing to stdout: {}\n", OsError());
+  Say(fmt::format("muster: writing to stdout: {}\n", OsError()));
   return kExitHostFailure;
 }
 

@@ -1,17 +1,17 @@
 #pragma once
 
 #include <absl/status/status.h>
-#include <cstdio>
 #include <fmt/format.h>
 #include <string>
 
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/machine/ending.h>
 
 namespace muster::vmm {
 
 // Says on stderr why a command ends with `status`, which it returns.
 inline int Refuse(int status, const std::string& why) {
-  fmt::print(stderr, "muster: {}\n", why);
+  Say(fmt::format("muster: {}\n", why));
   return status;
 }
 

@@ -24,9 +24,14 @@ absl::Status ReportFile::Open(const std::string& name) {
   if (name_ == kStdout) {
     file_.reset(fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), "w"));
   } else {
-    file_.reset(std::fopen(name_.c_str(), "we"));
+    const int fd = open(name_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+    if (fd >= 0) file_.reset(fdopen(fd, "w"));
   }
   return file_ ? absl::OkStatus() : Error();
+}
+
+absl::Status ReportFile::Begin() {
+  return !wanted() || name_ == kStdout || Empty() ? absl::OkStatus() : Error();
 }
 
 // Has a regular file be empty.

@@ -13,12 +13,15 @@ class ReportFile {
  public:
   explicit ReportFile(const char* option) : option_(option) {}
 
-  // "": it is not wanted.
+  // "": it is not wanted. What the file holds stays, until Begin.
   absl::Status Open(const std::string& name);
+  // Has it be empty, if it is a file: what an earlier command put there is not taken for this
+  // one's.
+  absl::Status Begin();
   bool wanted() const { return file_ != nullptr; }
   int fd() const { return file_ ? fileno(file_.get()) : -1; }
 
-  // Takes the place of what was put there before, but on stdout.
+  // Takes the place of what was put there since Begin, but on stdout.
   absl::Status Put(const std::string& text);
 
  private:

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <string>
 
+#include <muster/vmm/cli/distinct_files.h>
 #include <muster/vmm/cli/options.h>
 #include <muster/vmm/cli/report_file.h>
 
@@ -11,9 +12,9 @@ namespace muster::vmm {
 // Where --json and --trace go; for errors see ReportFile.
 class ReportFiles {
  public:
-  // Before the guest starts, so that a wrong name costs no run. `serial` is the descriptor of the
-  // file that its serial line goes to, -1 where that is none: two of these must not be one.
-  absl::Status Open(const RunOptions& options, int serial);
+  // Before the guest starts, so that a wrong name costs no run.
+  absl::Status Open(const RunOptions& options, DistinctFiles& distinct);
+  absl::Status Begin();
 
   bool wants_json() const { return json_.wanted(); }
   bool wants_trace() const { return trace_.wanted(); }

@@ -70,15 +70,15 @@ class Run {
   void ShowReport(ReportFiles& files) {
     const RunReport report = Gather();
     (void)PutJson(files, report);
-    Print(RenderReport(report, style_));
+    Say(RenderReport(report, style_));
   }
 
   // After the end; the exit status.
   int Conclude(ReportFiles& files) {
     const RunReport report = Gather();
-    Print(NeedsReport(*report.ending) ? RenderReport(report, style_)
-                                      : RenderHeadline(report, style_));
-    if (options_.stats) Print(RenderStats(report, style_));
+    Say(NeedsReport(*report.ending) ? RenderReport(report, style_)
+                                    : RenderHeadline(report, style_));
+    if (options_.stats) Say(RenderStats(report, style_));
     if (!PutJson(files, report)) return kExitHostFailure;
     if (files.wants_trace()) {
       if (const absl::Status status = files.PutTrace(ToTraceEvents(report)); !status.ok()) {
@@ -89,10 +89,6 @@ class Run {
   }
 
  private:
-  static void Print(const std::string& text) {
-    Write(stderr, text);  // where that is lost there is nobody to tell
-  }
-
   // False where it is lost, which has been said.
   static bool PutJson(ReportFiles& files, const RunReport& report) {
     if (!files.wants_json()) return true;
@@ -174,10 +170,13 @@ int RunCommand(const RunOptions& options) {
   if (!serial.ok()) {
     return Refuse(kExitUsage, WithOption("--serial", serial.status()));
   }
+  DistinctFiles distinct;
+  distinct.Reads("the image", *path);
+  distinct.Reads("--initrd", options.initrd);
   ReportFiles files;
-  if (absl::Status status = files.Open(options, (*serial)->file_fd()); !status.ok()) {
-    return Refuse(kExitUsage, status);
-  }
+  absl::Status written = distinct.Writes("--serial", (*serial)->file_fd());
+  if (written.ok()) written = files.Open(options, distinct);
+  if (!written.ok()) return Refuse(kExitUsage, written);
 
   auto memory = GuestMemory::Create(options.memory_bytes);
   if (!memory.ok()) return Refuse(kExitHostFailure, memory.status());
@@ -219,7 +218,11 @@ int RunCommand(const RunOptions& options) {
   }();
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
   Run run(options, request.image, *std::move(loaded), **machine);
-  if (!(*serial)->news().empty()) fmt::print(stderr, "muster: {}\n", (*serial)->news());
+  if (!(*serial)->news().empty()) Say(fmt::format("muster: {}\n", (*serial)->news()));
+  if (absl::Status status = files.Begin(); !status.ok()) {
+    return Refuse(kExitHostFailure, status);
+  }
+  (*serial)->Begin();
   terminal.Enter();
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 #include <memory>
 
+#include <muster/vmm/cli/distinct_files.h>
 #include <muster/vmm/cli/installed_guests.h>
 #include <muster/vmm/cli/kvm_device.h>
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/refuse.h>
 #include <muster/vmm/cli/report_file.h>
 #include <muster/vmm/cli/signals.h>
@@ -101,17 +103,18 @@ void ReportRow(const SuiteRow& row) {
   if (row.runs < row.wanted) {
     verdict = fmt::format(", in {} of {} runs", row.runs, row.wanted);
   }
-  fmt::print(stderr, "{}: {}{}{}{}\n", NameOf(row), DescribeSeen(row), verdict,
-             row.why.empty() ? "" : ": ", row.why);
+  Say(fmt::format("{}: {}{}{}{}\n", NameOf(row), DescribeSeen(row), verdict,
+                  row.why.empty() ? "" : ": ", row.why));
 }
 
 // How far it has come, while it goes on.
 void ReportProgress(const SuiteResult& suite, const SuiteRow& now, Machine& machine,
                     const Style& style) {
-  fmt::print(stderr, "muster: {}, run {} of {}, for {} so far; {} of {} variants have run\n",
-             NameOf(now), now.runs + 1, now.wanted,
-             FormatDuration(machine.NowNs() - machine.start_ns()), suite.rows.size(), suite.wanted);
-  if (!suite.rows.empty()) fmt::print(stderr, "{}", RenderSuite(suite.rows, style));
+  Say(fmt::format("muster: {}, run {} of {}, for {} so far; {} of {} variants have run\n",
+                  NameOf(now), now.runs + 1, now.wanted,
+                  FormatDuration(machine.NowNs() - machine.start_ns()), suite.rows.size(),
+                  suite.wanted));
+  if (!suite.rows.empty()) Say(RenderSuite(suite.rows, style));
 }
 
 // Does what the signals ask that came; the name of one that ends it all, "" where none does.
@@ -146,12 +149,19 @@ int StressCommand(const StressOptions& options) {
     return Refuse(options.suite && absl::IsNotFound(loaded) ? kExitUsage : kExitImage, loaded);
   }
   ReportFile json("--json");
-  if (const absl::Status status = json.Open(options.json); !status.ok()) {
-    return Refuse(kExitUsage, status);
-  }
+  DistinctFiles distinct;
+  for (const auto& scenario : all) distinct.Reads("the image", scenario->image_name);
+  distinct.Reads("--script", options.script);
+  distinct.Reads("--signature", options.signature);
+  absl::Status written = json.Open(options.json);
+  if (written.ok()) written = distinct.Writes("--json", json.fd());
+  if (!written.ok()) return Refuse(kExitUsage, written);
 
   const auto system = vcpu::System::Open(KvmDevice());
   if (!system.ok()) return RefuseWithoutKvm(system.status());
+  if (const absl::Status status = json.Begin(); !status.ok()) {
+    return Refuse(kExitHostFailure, status);
+  }
   Signals signals;
   const Style style = StyleFor(STDERR_FILENO);
   SuiteRequest request;
@@ -170,8 +180,7 @@ int StressCommand(const StressOptions& options) {
   };
   request.explained = [&](const Scenario& scenario, const Variant& variant, const RunRecord& record,
                           const Judgement& judgement) {
-    const std::string text = Explain(scenario, variant, record, judgement, style);
-    std::fwrite(text.data(), 1, text.size(), stderr);
+    Say(Explain(scenario, variant, record, judgement, style));
   };
 
   std::vector<const Scenario*> others;
@@ -190,10 +199,10 @@ int StressCommand(const StressOptions& options) {
   if (!suite.interrupted.empty()) {
     const auto whole = std::count_if(suite.rows.begin(), suite.rows.end(),
                                      [](const SuiteRow& row) { return row.runs == row.wanted; });
-    fmt::print(stderr, "muster: stopped by {}; {} of {} variants had run\n", suite.interrupted,
-               whole, suite.wanted);
+    Say(fmt::format("muster: stopped by {}; {} of {} variants had run\n", suite.interrupted, whole,
+                    suite.wanted));
   }
-  if (!suite.rows.empty()) fmt::print(stderr, "\n{}", RenderSuite(suite.rows, style));
+  if (!suite.rows.empty()) Say(fmt::format("\n{}", RenderSuite(suite.rows, style)));
   if (json.wanted()) {
     const absl::Status status = json.Put(ToJson(suite));
     if (!status.ok()) return Refuse(kExitHostFailure, status);

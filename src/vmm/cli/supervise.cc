@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/supervise.h>
 #include <muster/vmm/report/os_error.h>
 #include <muster/vmm/report/style.h>
@@ -27,7 +28,7 @@ void StopUntilContinued(Machine& machine, RawTerminal& terminal) {
   // Whose run ends meanwhile need not stand still any more.
   const bool may_stop = paused.ok() || machine.ending();
   if (!may_stop) {
-    fmt::print(stderr, "muster: the guest runs on, unpaused: {}\n", std::string(paused.message()));
+    Say(fmt::format("muster: the guest runs on, unpaused: {}\n", std::string(paused.message())));
   }
   // What the signal does by itself, but not here and now: SIGTSTP is blocked, and ours.
   if (may_stop) {
@@ -36,8 +37,8 @@ void StopUntilContinued(Machine& machine, RawTerminal& terminal) {
     terminal.Enter();
   }
   if (const absl::Status status = machine.Resume(); !status.ok()) {
-    fmt::print(stderr, "muster: the guest's clocks show the pause: {}\n",
-               std::string(status.message()));
+    Say(fmt::format("muster: the guest's clocks show the pause: {}\n",
+                    std::string(status.message())));
   }
 }
 

@@ -13,6 +13,27 @@ namespace {
 
 constexpr const char* kScriptSuffix = ".script";
 
+// A gate that is nowhere would never come, and a hold that waits for it could only look as if it
+// had been prevented. What GATE names is a string in the image, with a 0 behind it.
+absl::Status CheckGates(const Script& script, const std::string& file,
+                        const std::vector<uint8_t>& image) {
+  for (const Variant& variant : script.variants) {
+    for (const Hold& hold : variant.holds) {
+      std::vector<GateVisit> visits = hold.until;
+      visits.push_back(hold.at);
+      for (const GateVisit& visit : visits) {
+        const char* const name = visit.gate.c_str();
+        if (std::search(image.begin(), image.end(), name, name + visit.gate.size() + 1) ==
+            image.end()) {
+          return absl::InvalidArgumentError(
+              fmt::format("{}:{}: there is no gate '{}'", file, hold.line, visit.gate));
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::string Directory() { return GuestDirectory() + "/scenarios"; }
 
 }  // namespace
@@ -39,14 +60,22 @@ absl::StatusOr<Scenario> MakeScenario(const std::string& id, const std::string& 
   scenario.symbols = ReadSymbols(scenario.bytes());
   scenario.variables = Variables::Read(scenario.bytes());
 
+  const auto in_image = [&image](const absl::Status& status) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}, in {}", std::string(status.message()), image));
+  };
+  if (absl::Status status = CheckGates(scenario.script, script.name, scenario.image);
+      !status.ok()) {
+    return in_image(status);
+  }
+
   if (!signature) return scenario;
   auto predicate = Signature::Parse(signature->name, signature->text);
   if (!predicate.ok()) return predicate.status();
   if (absl::Status status =
           predicate->CheckAgainst(scenario.variables, scenario.symbols, scenario.script.cpus);
       !status.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}, in {}", std::string(status.message()), image));
+    return in_image(status);
   }
   scenario.signature = *std::move(predicate);
   return scenario;
