@@ -12,9 +12,9 @@ struct Entries {
   uint64_t made = 0;   // the last that passed that look; stored after it
 };
 
-// What the rendezvous asks of the layer that runs the vCPUs. Every function is called by the thread
-// that initiates a call, with none of this library's locks held, and may be called for a vCPU that
-// has just left.
+// What the rendezvous asks of the layer that runs the vCPUs. All but the last two functions are
+// called by the thread that initiates a call, with none of this library's locks held. Each may be
+// called for a vCPU that has just left.
 class Notifier {
  public:
   virtual ~Notifier() = default;

@@ -42,11 +42,14 @@ class Rendezvous {
 
   // From here on `cpu` can be a target; of calls published before, it is none. During a standstill
   // it starts held: Pending is true, and its owner calls Serve before it first enters the guest.
+  // InvalidArgument: no such number. AlreadyExists. FailedPrecondition: a thread of its earlier
+  // life is still in Serve, Execute or Stop.
   absl::Status Join(int cpu);
 
   // Takes `cpu` out of everything: a call that it has not started does without it, and a wait of
   // its owner in the library ends. By any thread, at any time but inside a function. A function
-  // that already runs for `cpu` is waited for by its call as before.
+  // that already runs for `cpu` is waited for by its call as before. NotFound: it has not joined.
+  // FailedPrecondition: inside a function of a rendezvous.
   absl::Status Leave(int cpu);
 
   // Whether `cpu`, below the capacity, should call Serve: one load, and a hint. A stale false is
@@ -66,12 +69,14 @@ class Rendezvous {
 
   // Runs call.function once for each target; returns when it has ended for all that started it, and
   // the others are accounted for. An initiator that is a target runs its own part itself.
-  // A deadline that passes is no error: see Outcome::withdrawn.
+  // A deadline that passes is no error: see Outcome::withdrawn. InvalidArgument: no such initiator.
+  // FailedPrecondition, beside what is said above: the initiator is a vCPU that has not joined, or
+  // that left while its call waited for its turn.
   absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call);
 
   // Returns when all of `targets` that are there stand still; CpuSet::All() stops the world. An
   // initiator that is a target is held in its next Serve. DeadlineExceeded: some did not
-  // stand by `deadline`; the message names them, and all have been let go.
+  // stand by `deadline`; the message names them, and all have been let go. Else as Execute.
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
                                   uint64_t deadline = sync::kNever);
 

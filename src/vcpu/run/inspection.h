@@ -41,7 +41,9 @@ struct Inspection {
   apic::LapicCounters lapic_counters;
   std::vector<Event> last_events;  // oldest first; at most kLastEvents
 
-  // RFLAGS.IF, and IA32_EFER.LMA; meaningful where the registers are known.
+  // Where the next instruction is, before paging; RFLAGS.IF; IA32_EFER.LMA. Meaningful where the
+  // registers are known.
+  uint64_t linear_rip() const { return cs_base + rip; }
   bool interrupts_on() const { return (rflags >> 9 & 1) != 0; }
   bool long_mode() const { return (efer >> 10 & 1) != 0; }
 };

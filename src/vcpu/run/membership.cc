@@ -101,7 +101,7 @@ absl::Status VmCore::AddToPlace(int cpu) {
   }
   if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
   WokeUp();
-  places_[cpu].Store(Place::kTaken, std::memory_order_release);
+  places_[cpu].Store(Place::kTaken, std::memory_order_release);  // the vCPU is whole: see IsPresent
   return absl::OkStatus();
 }
 

@@ -160,6 +160,9 @@ void VmCore::TellAllAsleep() {
   if (observer != nullptr) observer->AllAsleep();
 }
 
+// Not seq_cst: to be missed for a moment is harmless. Who still counts this vCPU as asleep has
+// CanNeverRunAgain look, which borrows it, and finds it awake. Acquire and release, so that a 0
+// that FellAsleep makes is seen after what this one did.
 void VmCore::WokeUp() { awake_.FetchAdd(1, std::memory_order_acq_rel); }
 
 void VmCore::Left(int cpu) {

@@ -276,9 +276,10 @@ Options ParseCommandLine(int argc, const char* const* argv) {
           ->type_name("FILE")
           ->check(FileName());
   std::string runs, stress_timeout;
-  CLI::Option* runs_option = stress_command->add_option("--runs", runs, "of each variant")
-                                 ->type_name("N")
-                                 ->check(Quantity(ParseRuns, stress.runs));
+  CLI::Option* runs_option =
+      stress_command->add_option("--runs", runs, "of each variant; 10 with --suite, else 1")
+          ->type_name("N")
+          ->check(Quantity(ParseRuns, stress.runs));
   stress_command
       ->add_option("--timeout", stress_timeout,
                    "of each run, which is an error then; 60s unless told")

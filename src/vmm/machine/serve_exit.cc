@@ -75,7 +75,7 @@ bool Machine::IsInBootRom(int cpu) {
   const absl::StatusOr<vcpu::Inspection> at = vm_->vcpu(cpu).Inspect();
   // Without protection, and so without paging, an address is where it says it is.
   return cpu == 0 && at.ok() && at->registers_known && !(at->cr0 & kCr0Protection) &&
-         BootRom::Contains(at->cs_base + at->rip);
+         BootRom::Contains(at->linear_rip());
 }
 
 // No device has registers in memory yet.

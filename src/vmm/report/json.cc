@@ -109,7 +109,7 @@ Json OfFault(const GuestFault& fault, const RunReport& report) {
 Json OfVcpu(const vcpu::Inspection& vcpu, const RunReport& report) {
   Json json = {{"cpu", vcpu.cpu}, {"apic_id", vcpu.apic_id}, {"state", vcpu::ToString(vcpu.state)}};
   json["registers"] = vcpu.registers_known ? OfRegisters(vcpu) : Json(nullptr);
-  const uint64_t address = AddressOf(vcpu);
+  const uint64_t address = vcpu.linear_rip();
   json["symbol"] = OrNull(vcpu.registers_known ? report.symbols.Name(address) : "");
   json["line"] = OrNull(vcpu.registers_known ? report.Line(address) : "");
   const GuestFault* const fault = report.FaultOf(vcpu.cpu);

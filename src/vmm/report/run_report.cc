@@ -30,7 +30,7 @@ uint64_t RunReport::AddressOf(const GuestFault& fault) const {
 std::vector<uint64_t> AddressesOf(const RunReport& report) {
   std::vector<uint64_t> addresses;
   for (const vcpu::Inspection& vcpu : report.vcpus) {
-    if (vcpu.registers_known) addresses.push_back(AddressOf(vcpu));
+    if (vcpu.registers_known) addresses.push_back(vcpu.linear_rip());
   }
   for (const GuestFault& fault : report.faults) addresses.push_back(report.AddressOf(fault));
   return addresses;

@@ -57,9 +57,6 @@ struct RunReport {
   uint64_t AddressOf(const GuestFault& fault) const;
 };
 
-// Where the vCPU stands, likewise.
-inline uint64_t AddressOf(const vcpu::Inspection& vcpu) { return vcpu.cs_base + vcpu.rip; }
-
 // The code addresses that a report shows.
 std::vector<uint64_t> AddressesOf(const RunReport& report);
 

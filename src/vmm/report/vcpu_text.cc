@@ -30,7 +30,7 @@ std::vector<std::string> Cells(const Inspection& vcpu, const RunReport& report) 
   const GuestFault* const fault = report.FaultOf(vcpu.cpu);
   return {fault != nullptr ? "crashed" : vcpu::ToString(vcpu.state),
           DescribeRip(vcpu, report.symbols),
-          vcpu.registers_known ? report.Line(AddressOf(vcpu)) : "",
+          vcpu.registers_known ? report.Line(vcpu.linear_rip()) : "",
           vcpu.registers_known ? DescribeFlags(vcpu.rflags) : "?",
           DescribeVectors(vcpu.irr),
           DescribeVectors(vcpu.isr),
@@ -116,7 +116,7 @@ std::string DescribeWait(const Inspection& vcpu, uint64_t now_ns) {
 std::string DescribeRip(const Inspection& vcpu, const SymbolTable& symbols) {
   if (!vcpu.registers_known) return "?";
   // In real mode and the like symbols are of linear addresses.
-  const std::string name = symbols.Name(AddressOf(vcpu));
+  const std::string name = symbols.Name(vcpu.linear_rip());
   std::string rip = vcpu.cs_base == 0 ? fmt::format("{:x}", vcpu.rip)
                                       : fmt::format("{:04x}:{:04x}", vcpu.cs_selector, vcpu.rip);
   return name.empty() ? rip : rip + " " + name;

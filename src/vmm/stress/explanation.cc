@@ -91,7 +91,7 @@ std::string RenderWaits(const FinalState& state, const Places& places, const Sty
   for (const vcpu::Inspection& vcpu : state.vcpus) {
     const auto found = state.waits.find(vcpu.cpu);
     const bool waits = found != state.waits.end() && found->second;
-    uint64_t at = vcpu.registers_known ? vcpu.rip : 0;
+    uint64_t at = vcpu.registers_known ? vcpu.linear_rip() : 0;
     std::string does = vcpu::ToString(vcpu.state), what, value, wanted;
     if (waits) {
       const DeclaredWait& wait = *found->second;
@@ -126,7 +126,7 @@ std::string Explain(const Scenario& scenario, const Variant& variant, const RunR
   const std::vector<Step> steps = StepsOf(variant, record);
   std::vector<uint64_t> addresses;
   for (const Step& step : steps) addresses.push_back(step.rip);
-  for (const vcpu::Inspection& vcpu : record.state.vcpus) addresses.push_back(vcpu.rip);
+  for (const vcpu::Inspection& vcpu : record.state.vcpus) addresses.push_back(vcpu.linear_rip());
   for (const auto& [cpu, wait] : record.state.waits) {
     if (wait) addresses.push_back(wait->site);
   }

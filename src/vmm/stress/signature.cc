@@ -114,7 +114,7 @@ bool Has(const std::vector<uint8_t>& vectors, uint8_t vector) {
 
 // Where the compiler has made "name.part.0" of a function, its name alone.
 std::string FunctionOf(const vcpu::Inspection& vcpu, const FinalState& state) {
-  const std::string name = vcpu.registers_known ? state.symbols->Name(vcpu.cs_base + vcpu.rip) : "";
+  const std::string name = vcpu.registers_known ? state.symbols->Name(vcpu.linear_rip()) : "";
   return name.empty() ? "no function that is known" : name.substr(0, name.find_first_of("+."));
 }
 
