@@ -154,34 +154,47 @@ void Rendezvous::Publish(const Turn& turn) {
 // end meanwhile, since this thread ends it.
 void Rendezvous::AskTargets(Initiator initiator) {
   const bool may_borrow = round_.work->runs == Runs::kAnywhere;
-  const bool stop = round_.work->hold != nullptr;
   CpuSet others = round_.requested;
   if (initiator.is_vcpu()) others.Remove(initiator.cpu());
   const CpuSet in_library = others & waiting_;  // the hint and a kick are not needed there
   const CpuSet elsewhere = others - in_library;
-  CpuSet borrowed;
 
   mutex_.Unlock();
   for (int cpu : in_library) {
     SeatOf(cpu).spot.Wake();
     NoteAsked(cpu);
   }
-  for (int cpu : elsewhere) {
-    if (may_borrow && notifier_.TryBorrow(cpu)) {
-      borrowed.Add(cpu);
-      sync::Step step(mutex_);
-      sync::Mark("Borrow", cpu);
-    } else {
-      SetHint(cpu);
-      notifier_.Notify(cpu);
-      NoteAsked(cpu);
-    }
+  CpuSet borrowed = may_borrow ? Borrow(elsewhere) : CpuSet();
+  const CpuSet notified = elsewhere - borrowed;
+  for (int cpu : notified) {
+    SetHint(cpu);
+    notifier_.Notify(cpu);
+    NoteAsked(cpu);
   }
+  if (may_borrow) borrowed |= Borrow(notified);  // see Notifier::Notify
   mutex_.Lock();
 
   counters_.woken += static_cast<uint64_t>(in_library.Count());
-  round_.notified = elsewhere - borrowed;
-  counters_.notified += static_cast<uint64_t>(round_.notified.Count());
+  round_.notified = notified;
+  counters_.notified += static_cast<uint64_t>(notified.Count());
+  ActFor(borrowed);
+  if (initiator.is_vcpu()) RunPart(initiator.cpu());
+}
+
+// Those of them that can be acted for, which the caller then does.
+CpuSet Rendezvous::Borrow(const CpuSet& cpus) {
+  CpuSet borrowed;
+  for (int cpu : cpus) {
+    if (!notifier_.TryBorrow(cpu)) continue;
+    borrowed.Add(cpu);
+    sync::Step step(mutex_);
+    sync::Mark("Borrow", cpu);
+  }
+  return borrowed;
+}
+
+void Rendezvous::ActFor(const CpuSet& borrowed) {
+  const bool stop = round_.work->hold != nullptr;
   for (int cpu : borrowed) {
     if (stop && notifier_.WakeIsLost(cpu)) ++counters_.lost_wakes;
     if (RunPart(cpu)) ++counters_.helped;
@@ -191,7 +204,14 @@ void Rendezvous::AskTargets(Initiator initiator) {
     notifier_.GiveBack(cpu);
     mutex_.Lock();
   }
-  if (initiator.is_vcpu()) RunPart(initiator.cpu());
+}
+
+void Rendezvous::Freed(int cpu) {
+  sync::MutexLock lock(mutex_);
+  if (!round_.requested.Contains(cpu) || round_.work->runs != Runs::kAnywhere) return;
+  round_.freed.Add(cpu);
+  sync::Mark("Freed", cpu);
+  round_.caller->Wake();
 }
 
 // After it was told: what it has begun by now may have missed that, what it begins later may not.
@@ -213,6 +233,14 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
       }
     } else if (round_.running.Empty()) {
       return;
+    }
+    if (const CpuSet freed = round_.freed & round_.requested; !freed.Empty()) {
+      round_.freed = CpuSet();
+      mutex_.Unlock();
+      const CpuSet borrowed = Borrow(freed);
+      mutex_.Lock();
+      ActFor(borrowed);
+      continue;
     }
     if (ReportIfDue(vigil, nullptr)) continue;
     sync::ParkingSpot& spot = *round_.caller;

@@ -21,10 +21,16 @@ class Notifier {
 
   // Makes the owner of `cpu` call Serve before it next enters the guest, and leave the guest for it
   // if it is there. Pending(cpu) is true before this is called. Must not wait.
+  //
+  // TryBorrow is asked again after it, for the owner's thread may not be there, and whoever had the
+  // run lock has given it back. Who gives it back after that calls Freed(cpu): between "given back"
+  // and its look at what this has set, and between this and TryBorrow, all is sequentially
+  // consistent, so one of the two sees the other.
   virtual void Notify(int cpu) = 0;
 
-  // Takes the run lock of `cpu` if it is parked (Parked to Borrowed), so that the caller acts for
-  // it without waking it. Must not wait.
+  // Takes the run lock of `cpu` if it is parked (Parked to Borrowed), or free and asleep, so that
+  // the caller acts for it without waking it. Must not wait. What it took and gave back in vain, it
+  // does not call Freed for.
   virtual bool TryBorrow(int cpu) = 0;
 
   // Returns what TryBorrow took. An owner that woke meanwhile goes on only after this. An owner

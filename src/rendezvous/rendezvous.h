@@ -52,6 +52,10 @@ class Rendezvous {
   // FailedPrecondition: inside a function of a rendezvous.
   absl::Status Leave(int cpu);
 
+  // `cpu`, of which no owner's thread is there, has been given back by who had its run lock and was
+  // not the rendezvous: a call that anybody may run for it takes it now. See Notifier::Notify.
+  void Freed(int cpu) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Whether `cpu`, below the capacity, should call Serve: one load, and a hint. A stale false is
   // cured by the Notify that follows, a stale true by a Serve that does nothing.
   bool Pending(int cpu) const {
@@ -136,6 +140,7 @@ class Rendezvous {
     CpuSet requested;  // have not started
     CpuSet running;
     CpuSet notified;
+    CpuSet freed;  // see Freed; the caller has yet to look at them
     uint64_t published_ns = 0;
     Outcome outcome;
     bool crowded = false;  // more targets than cores
@@ -161,6 +166,8 @@ class Rendezvous {
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskTargets(Initiator initiator) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  CpuSet Borrow(const CpuSet& cpus) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ActFor(const CpuSet& borrowed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteAsked(int cpu);
   void AwaitTargets(Vigil& vigil) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Outcome EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -44,6 +44,7 @@ byte holds[CPUS];  /* standstills that hold it */
 bool inside[CPUS]; /* the owner is in Serve or in a call */
 byte work = NOBODY;
 byte requested, running;
+byte freed; /* that have been given back by somebody else, and the caller has yet to look at */
 byte ran, left, withdrawn, unknown;
 byte standstills; /* granted, or being stopped for */
 byte queue[THREADS]; /* callers that wait their turn */
@@ -75,7 +76,7 @@ hidden byte next_, i_, cpu_;
 #define IS_LATE(t) (may_be_late[t] && late[t])
 
 /* What a thread keeps in registers. */
-#define LOCALS byte cpu, whose, elsewhere, borrowed; bool part, turn
+#define LOCALS byte cpu, whose, elsewhere, again, borrowed; bool part, turn
 #define FORGET cpu = 0; whose = 0; part = false; turn = false
 
 /* ---- under the mutex ---- */
@@ -278,26 +279,27 @@ inline ServeIf(why, c) {
 
 /* ---- the initiator's side ---- */
 
-inline AskTargets(me) {
+/* `again` is whom to try. */
+inline Borrow(me) {
   do
-  :: atomic { MARKED && elsewhere != 0 && !turn ->
+  :: atomic { MARKED && again != 0 ->
        cpu = 0;
        do
-       :: !HAS(elsewhere, cpu) -> cpu++
+       :: !HAS(again, cpu) -> cpu++
        :: else -> break
        od;
-       REMOVE(elsewhere, cpu);
-       if
-       :: anywhere[me] -> TRY_BORROW(cpu, turn)
-       :: else
-       fi;
+       REMOVE(again, cpu);
+       TRY_BORROW(cpu, turn);
        if
        :: turn -> MARK(Borrow, cpu) ADD(borrowed, cpu); turn = false
-       :: else -> MARK(SetHint, cpu) pending[cpu] = true; NOTIFY(cpu)
+       :: else
        fi
      }
-  :: elsewhere == 0 -> break
-  od;
+  :: again == 0 -> break
+  od
+}
+
+inline ActFor(me) {
   do
   :: atomic { MARKED && borrowed != 0 ->
        cpu = 0;
@@ -320,7 +322,37 @@ inline AskTargets(me) {
      fi;
      GIVE_BACK(cpu)
   :: borrowed == 0 -> break
+  od
+}
+
+inline AskTargets(me) {
+  if
+  :: anywhere[me] -> again = elsewhere; Borrow(me); elsewhere = elsewhere & ~borrowed
+  :: else
+  fi;
+  do
+  :: atomic { MARKED && elsewhere != 0 ->
+       cpu = 0;
+       do
+       :: !HAS(elsewhere, cpu) -> cpu++
+       :: else -> break
+       od;
+       REMOVE(elsewhere, cpu);
+       MARK(SetHint, cpu)
+       pending[cpu] = true;
+       NOTIFY(cpu);
+       if
+       :: anywhere[me] -> ADD(again, cpu)
+       :: else
+       fi
+     }
+  :: elsewhere == 0 -> break
   od;
+#ifdef M_NO_SECOND_LOOK
+  again = 0;
+#endif
+  Borrow(me);
+  ActFor(me);
   if
   :: IS_VCPU(me) ->
      atomic { MARKED -> BeginPart(me) }
@@ -412,6 +444,7 @@ inline EndRound(me) {
   withdrawn = 0;
   unknown = 0;
   members = 0;
+  freed = 0;
   work = NOBODY;
   WakeNextTurn()
 }
@@ -487,9 +520,12 @@ inline Perform(me) {
           fi;
           if
           :: DONE -> EndRound(me); Return(me); break
+          :: !DONE && (freed & requested) != 0 -> again = freed & requested; freed = 0
           :: else -> MARK(Waits, 0) sleeping[me] = true
           fi
         }
+        Borrow(me);
+        ActFor(me)
      OR_WOKEN_FOR_NOTHING
      od
   :: !turn && IS_VCPU(me) && !through[me] ->
@@ -500,6 +536,15 @@ inline Perform(me) {
   fi;
 refused:
   skip
+}
+
+/* ---- the others ---- */
+
+inline Freed(c) {
+  if
+  :: HAS(requested, c) && anywhere[work] -> MARK(Freed, c) ADD(freed, c); sleeping[work] = false
+  :: else
+  fi
 }
 
 /* ---- joining and leaving ---- */

@@ -54,7 +54,7 @@ class Run {
     vcpus_.Join({cpu});
     StartTogether();
     for (int i = 0; i < operations_; ++i) {
-      const auto operation = random() % 8;
+      const auto operation = random() % 9;
       if (operation != 0) vcpus_.ServeIfPending(cpu);
       (void)vcpus_.rendezvous().Join(cpu);  // where somebody made it leave
       switch (operation) {
@@ -75,6 +75,11 @@ class Run {
         case 5:
           vcpus_.EnterGuest(cpu, sync::Now() + random() % 100'000);
           break;
+        case 6:
+          vcpus_.GoOutside(cpu);
+          std::this_thread::sleep_for(std::chrono::nanoseconds(random() % 100'000));
+          vcpus_.ComeInside(cpu);
+          break;
         default:
           vcpus_.Park(cpu, sync::Now() + random() % 200'000);
       }
@@ -88,7 +93,7 @@ class Run {
     model::Recorder::Self() = number;
     StartTogether();
     for (int i = 0; i < operations_; ++i) {
-      switch (random() % 6) {
+      switch (random() % 7) {
         case 0:
           Stop(Initiator::Outside(), random, number + 1);
           model::Recorder::Self() = number;
@@ -96,6 +101,10 @@ class Run {
         case 1:
           (void)vcpus_.rendezvous().Leave(
               static_cast<int>(random() % static_cast<unsigned>(count_)));
+          break;
+        case 2:
+          (void)vcpus_.Look(static_cast<int>(random() % static_cast<unsigned>(count_)),
+                            [] { std::this_thread::yield(); });
           break;
         default:
           Call(Initiator::Outside(), random);

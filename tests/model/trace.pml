@@ -18,7 +18,7 @@
 #define NOTIFY(c) skip
 #define TRY_BORROW(c, got)          \
   if                                \
-  :: IS_NEXT(Borrow) -> got = true  \
+  :: IS_NEXT(Borrow) && next[0] == (c) -> got = true  \
   :: else                           \
   fi
 #define GIVE_BACK(c) skip
@@ -44,6 +44,7 @@ end:
      Perform(me)
   :: ServeIf(IS_NEXT(ClearHint), me)
   :: atomic { IS_NEXT(Join) -> cpu = next[0]; Join(cpu); cpu = 0 }
+  :: atomic { IS_NEXT(Freed) -> cpu = next[0]; Freed(cpu); cpu = 0 }
   :: atomic { IS_NEXT(Leave) -> cpu = next[0]; Leave(cpu); cpu = 0 }
   :: atomic {
        IS_NEXT(Release) && stops[me] ->

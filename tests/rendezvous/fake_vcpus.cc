@@ -130,19 +130,61 @@ void FakeVcpus::Notify(int cpu) {
   cpus_[cpu].spot.Wake();
 }
 
+bool FakeVcpus::Take(int cpu) {
+  for (const Word idle : {Word::kParked, Word::kFree}) {
+    Word expected = idle;
+    if (idle == Word::kFree && !cpus_[cpu].outside) continue;
+    if (!cpus_[cpu].word.compare_exchange_strong(expected, Word::kBorrowed)) continue;
+    cpus_[cpu].before_borrow = idle;
+    return true;
+  }
+  return false;
+}
+
+void FakeVcpus::PutBack(int cpu) {
+  Expect(cpus_[cpu].word == Word::kBorrowed);
+  const Word before = cpus_[cpu].before_borrow;
+  cpus_[cpu].word = before;
+  if (cpus_[cpu].waits_out_borrow) cpus_[cpu].spot.Wake();
+  if (before == Word::kFree && rendezvous_.Pending(cpu)) rendezvous_.Freed(cpu);
+}
+
 bool FakeVcpus::TryBorrow(int cpu) {
   Expect(sync::ThisThread().locks_held == 0);
-  Word parked = Word::kParked;
-  if (!cpus_[cpu].word.compare_exchange_strong(parked, Word::kBorrowed)) return false;
+  if (!Take(cpu)) return false;
   ++cpus_[cpu].borrows;
   return true;
 }
 
 void FakeVcpus::GiveBack(int cpu) {
   Expect(sync::ThisThread().locks_held == 0);
-  Expect(cpus_[cpu].word == Word::kBorrowed);
-  cpus_[cpu].word = Word::kParked;
-  if (cpus_[cpu].waits_out_borrow) cpus_[cpu].spot.Wake();
+  PutBack(cpu);
+}
+
+bool FakeVcpus::Look(int cpu, const std::function<void()>& look) {
+  if (!Take(cpu)) return false;
+  look();
+  PutBack(cpu);
+  return true;
+}
+
+void FakeVcpus::GoOutside(int cpu) {
+  cpus_[cpu].outside = true;
+  cpus_[cpu].word = Word::kFree;
+  if (rendezvous_.Pending(cpu)) rendezvous_.Freed(cpu);
+}
+
+void FakeVcpus::ComeInside(int cpu) {
+  Cpu& self = cpus_[cpu];
+  self.waits_out_borrow = true;
+  for (;;) {
+    const uint32_t now = self.spot.Prepare();
+    Word free = Word::kFree;
+    if (self.word.compare_exchange_strong(free, Word::kUser)) break;
+    self.spot.Park(now);
+  }
+  self.waits_out_borrow = false;
+  self.outside = false;
 }
 
 std::string FakeVcpus::Describe(int cpu) {

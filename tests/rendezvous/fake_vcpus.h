@@ -48,6 +48,13 @@ class FakeVcpus : public Notifier {
   void EnterGuest(int cpu, uint64_t deadline = sync::kNever);  // returns at the next kick
   void Park(int cpu, uint64_t deadline = sync::kNever);
   int ServeIfPending(int cpu);  // functions run
+  // Its thread goes where the library has no part, asleep, so that others may act for the vCPU; and
+  // comes back when nobody does.
+  void GoOutside(int cpu);
+  void ComeInside(int cpu);
+  // As who looks at it does, any thread: has it while `look` runs, unless others have.
+  bool Look(
+      int cpu, const std::function<void()>& look = [] {});
 
   // What must not happen: an entry that does not look whether the vCPU is wanted, and a reason to
   // wake that nobody tells the sleeper.
@@ -86,6 +93,8 @@ class FakeVcpus : public Notifier {
  private:
   struct Cpu {
     std::atomic<Word> word{Word::kFree};
+    std::atomic<bool> outside{false};              // GoOutside
+    std::atomic<Word> before_borrow{Word::kFree};  // the borrower's
     std::atomic<bool> stop{false}, interrupt{false}, waits_out_borrow{false};
     std::atomic<bool> waking{false};  // of an interrupt: a wake is on its way
     std::atomic<uint64_t> begun{0}, made{0};
@@ -95,6 +104,8 @@ class FakeVcpus : public Notifier {
     std::thread thread;
   };
   void Run(int cpu, Mode mode);
+  bool Take(int cpu);
+  void PutBack(int cpu);
   void Expect(bool right, std::source_location where = std::source_location::current()) {
     if (right) return;
     ++violations_;

@@ -135,8 +135,11 @@ absl::Status VcpuCore::WhileHeld(Work&& work) {
     if (status.ok()) status = work();
   }
   // Vm::Stop rings, then takes those out of the rendezvous whose thread is outside. One that it saw
-  // inside, on its way out, takes itself out: its caller may never come again.
-  if (const uint32_t told = doorbell_.requests() & (kRequestStop | kRequestLeave); told != 0) {
+  // inside, on its way out, takes itself out: its caller may never come again. Nor may it come to a
+  // call that it was asked for too late.
+  constexpr uint32_t kAfterwards = kRequestStop | kRequestLeave | kRequestMeet;
+  if (const uint32_t told = doorbell_.requests() & kAfterwards; told != 0) {
+    if ((told & kRequestMeet) != 0) vm_.Freed(cpu_);
     if ((told & kRequestStop) != 0) {
       vm_.Left(cpu_);
       vm_.FinishStop();

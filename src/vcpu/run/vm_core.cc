@@ -298,14 +298,19 @@ void VmCore::Notify(int cpu) { core(cpu).doorbell().Ring(kRequestMeet); }
 bool VmCore::TryBorrow(int cpu) {
   if (core(cpu).doorbell().TryBorrow() == Execution::kBorrowed) return false;
   if (core(cpu).CanBeActedFor()) return true;
-  GiveBack(cpu);
+  core(cpu).doorbell().GiveBack();
+  if (sync::ThisThread().acting_for == 0) FinishStop();
   return false;
 }
 
 void VmCore::GiveBack(int cpu) {
+  const bool was_free = core(cpu).doorbell().before_borrow() == Execution::kFree;
   core(cpu).doorbell().GiveBack();
+  if (was_free && (core(cpu).doorbell().requests() & kRequestMeet) != 0) Freed(cpu);
   if (sync::ThisThread().acting_for == 0) FinishStop();
 }
+
+void VmCore::Freed(int cpu) { rendezvous_.Freed(cpu); }
 
 std::string VmCore::Describe(int cpu) { return core(cpu).Describe(); }
 

@@ -122,6 +122,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void Notify(int cpu) override;
   bool TryBorrow(int cpu) override;
   void GiveBack(int cpu) override;
+  // No thread is inside the Run of `cpu` any more, which has been asked to meet.
+  void Freed(int cpu);
   std::string Describe(int cpu) override;
   rendezvous::Entries EntriesOf(int cpu) override { return core(cpu).doorbell().entries(); }
   bool WakeIsLost(int cpu) override;
