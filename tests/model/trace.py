@@ -30,18 +30,27 @@ class RendezvousRuns:
     runs = [(1, 3, 300), (2, 4, 200), (3, 2, 300), (4, 4, 200), (5, 3, 300)]  # seed, vCPUs, operations
     unit = "vCPUs"
     # Without these a run says less, and may still be one: a look at a hint, a wait that is waited
-    # again, a deadline that passes when nothing is left to start.
-    may_be_missed = {"Pending", "Waits", "Late"}
+    # again, a deadline that passes when nothing is left to start, a vCPU that was given back and
+    # that another has by then.
+    may_be_missed = {"Pending", "Waits", "Late", "Freed"}
     without_value = {"Return", "GiveUpTurn"}
     other = 1  # what makes another value of a mark's first
     marked_by_nobody = {"Late"}
 
     cases = {"a part taken by a helper", "a part taken by another vCPU", "a vCPU that joins held",
-             "a vCPU that left", "a call through a standstill", "a standstill in another"}
+             "a vCPU that left", "a part taken when its vCPU was given back",
+             "a call through a standstill", "a standstill in another"}
 
     @staticmethod
     def seen(run):
+        freed = set()
         for thread, name, *values in run:
+            if name == "Freed":
+                freed.add(values[0])
+            if name == "EndRound":
+                freed.clear()
+            if name == "Borrow" and values[0] in freed:
+                yield "a part taken when its vCPU was given back"
             if name == "Claim" and thread != values[0]:
                 yield "a part taken by a helper" if thread >= CPUS else "a part taken by another vCPU"
             if name == "Join" and values[1]:

@@ -62,6 +62,7 @@ void FakeVcpus::Run(int cpu, Mode mode) {
 int FakeVcpus::ServeIfPending(int cpu) {
   int functions = 0;
   while (rendezvous_.Pending(cpu)) {
+    cpus_[cpu].asked = false;
     absl::StatusOr<Served> served = rendezvous_.Serve(cpu);
     Expect(served.ok());
     if (served.ok()) functions += served->functions;
@@ -127,6 +128,7 @@ void FakeVcpus::Notify(int cpu) {
   if (on_notify_) on_notify_(cpu);
   ++cpus_[cpu].notified;
   Expect(sync::ThisThread().locks_held == 0);
+  cpus_[cpu].asked = true;
   cpus_[cpu].spot.Wake();
 }
 
@@ -146,7 +148,7 @@ void FakeVcpus::PutBack(int cpu) {
   const Word before = cpus_[cpu].before_borrow;
   cpus_[cpu].word = before;
   if (cpus_[cpu].waits_out_borrow) cpus_[cpu].spot.Wake();
-  if (before == Word::kFree && rendezvous_.Pending(cpu)) rendezvous_.Freed(cpu);
+  if (before == Word::kFree && cpus_[cpu].asked) rendezvous_.Freed(cpu);
 }
 
 bool FakeVcpus::TryBorrow(int cpu) {
@@ -171,7 +173,7 @@ bool FakeVcpus::Look(int cpu, const std::function<void()>& look) {
 void FakeVcpus::GoOutside(int cpu) {
   cpus_[cpu].outside = true;
   cpus_[cpu].word = Word::kFree;
-  if (rendezvous_.Pending(cpu)) rendezvous_.Freed(cpu);
+  if (cpus_[cpu].asked) rendezvous_.Freed(cpu);
 }
 
 void FakeVcpus::ComeInside(int cpu) {

@@ -93,6 +93,7 @@ class FakeVcpus : public Notifier {
  private:
   struct Cpu {
     std::atomic<Word> word{Word::kFree};
+    std::atomic<bool> asked{false};                // by Notify, and has not served since
     std::atomic<bool> outside{false};              // GoOutside
     std::atomic<Word> before_borrow{Word::kFree};  // the borrower's
     std::atomic<bool> stop{false}, interrupt{false}, waits_out_borrow{false};
