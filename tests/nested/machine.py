@@ -138,7 +138,7 @@ class Machine:
             try:
                 for kind, payload in self._next(deadline, control, owner):
                     if kind == frames.EXIT:
-                        self._await_ready(time.monotonic() + 10)
+                        self._await_ready(time.monotonic() + 60)
                         return struct.unpack("=I", payload)[0]
                     sink(kind, payload)
             except KeyboardInterrupt:
@@ -160,7 +160,7 @@ class Machine:
         """Kills the command, so that the next can run; raises Down where that does not help."""
         self.signal(signal.SIGKILL)
         try:
-            self._await_ready(time.monotonic() + 10)
+            self._await_ready(time.monotonic() + 60)
         except TimeLimit:
             raise Down(f"the machine does not answer\n{self.tail()}") from None
 

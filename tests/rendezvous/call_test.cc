@@ -201,7 +201,10 @@ TEST_CASE("vCPUs that are no target are not told and do not stop") {
     CHECK(vcpus.touched(cpu) == 0);
   }
   CHECK(vcpus.touched(1) == 500);
-  CHECK(vcpus.rendezvous().counters().spurious == 0);
+  // On one core a target stands aside for the other, and may find the next call before its hint.
+  if (sync::AvailableCores() > 1) {
+    CHECK(vcpus.rendezvous().counters().spurious == 0);
+  }
 }
 
 TEST_CASE("a call for nobody asks nobody") {

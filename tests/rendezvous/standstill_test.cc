@@ -174,7 +174,7 @@ TEST_CASE("a call that gives up during a standstill does not set its vCPU free")
   vcpus.Join({0});
   auto standstill = rendezvous.Stop(Initiator::Outside(), {});
   REQUIRE(standstill.ok());
-  const uint64_t deadline = sync::Now() + 300 * kMs;
+  const uint64_t deadline = sync::Now() + 2000 * kMs;  // to come to wait, and be stopped, in
   Caller hasty(vcpus, {0}, Nothing,
                {.deadline = deadline, .name = "hasty", .initiator = Initiator::Vcpu(0)});
   Await([&] { return Says(vcpus, "library 0"); });

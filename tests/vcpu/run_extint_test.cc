@@ -231,9 +231,8 @@ TEST_CASE("a wire whose rise LINT0 took as a fixed interrupt is seen when LINT0 
 TEST_CASE("a rise wakes nobody whom the wire does not reach", "[extint]") {
   WireBoard board(MUSTER_SNIPPET(extint_in_hlt), 3);
   board.Start();
-  const auto parks = [&](int cpu) { return board.t.Look(cpu).counters.parks; };
-  board.t.Await("the others' sleep", [&] { return parks(1) > 0 && parks(2) > 0; });
-  const uint64_t before[] = {parks(1), parks(2)};
+  const uint64_t before[] = {board.t.AwaitAsleep(1).counters.parks,
+                             board.t.AwaitAsleep(2).counters.parks};
   for (size_t i = 1; i <= 20; ++i) {
     board.Raise();
     board.t.AwaitWrites(0x30, i);

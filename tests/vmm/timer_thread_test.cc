@@ -41,8 +41,10 @@ TEST_CASE("a timer armed again keeps its last deadline only, and kNever none") {
   timer.Start([&](int cpu) { expiries.Add(cpu); });
   const uint64_t now = timer.NowNs();
   timer.Arm(0, now + 3'600'000'000'000);  // the thread sleeps for an hour ...
+  timer.Hold();                           // however long the next lines take
   timer.Arm(1, now + 1'000'000);
   timer.Arm(1, TimerThread::kNever);
+  timer.Continue();
   timer.Arm(0, now);  // ... and is woken for an earlier deadline
   CHECK(expiries.Wait(1) == std::vector<int>{0});
   timer.Arm(0, timer.NowNs());  // the same vCPU anew
