@@ -75,7 +75,7 @@ FIXTURES_REQUIRED intel2_machine RESOURCE_LOCK intel2_machine PROCESSORS 1 WORKI
 endfunction()
 
 function(muster_add_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "NO_INTEL" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -92,6 +92,10 @@ function(muster_add_test name)
   endif()
 
   muster_test_properties(here nested intel intel2 "${arg_LABELS}" ${arg_TIMEOUT})
+  if(arg_NO_INTEL)
+    set(intel "")
+    set(intel2 "")
+  endif()
   if(nested)
     # Much of a test's time there is a process that starts; the models run beside it.
     string(APPEND nested " PROCESSORS 1")

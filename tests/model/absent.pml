@@ -1,5 +1,5 @@
 /* vCPUs that sleep and whose owner's thread is not inside Run, as VmCore::GiveBack and the end of
- * VcpuCore::WhileHeld have them: a caller acts for them, but others have their run lock for a while.
+ * VcpuCore::WhileLocked have them: a caller acts for them, but others have their run lock for a while.
  * One looks at each; each one's owner comes inside and goes again, with or without serving.
  *
  * Who could not be borrowed when it was asked does not come by itself: the call returns all the same.

@@ -85,6 +85,7 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
        "--help\n"},
       {{"run", "./x", "--cpus"}, "muster: --cpus needs a value after it; see muster help run\n"},
       {{"stress"}, "muster: stress takes --suite, or one IMAGE; see muster help stress\n"},
+      {{"stress", "--list"}, "muster: --list goes with --suite; see muster help stress\n"},
       {{"stress", "./x"}, "muster: stress IMAGE needs --script FILE; see muster help stress\n"},
       {{"stress", "--suite", "--script", "x"},
        "muster: --suite has scripts and signatures of its own: leave them out; see muster "
@@ -150,9 +151,15 @@ TEST_CASE("a wrong command line exits with 2 and one line that names what is wro
         "muster: 'hello' is no command; to run that guest, muster run hello; see muster --help\n");
   }
   if (std::filesystem::exists(guests / "scenarios")) {
-    const Process::Result no_id = Muster({"stress", "--suite", "/flush"});
-    CHECK(no_id.status == 2);
-    CHECK(Has(no_id.err, "'/flush' lacks the scenario before its /; there are: "));
+    for (const std::string name : {"/flush", "cpu-dying/", ""}) {
+      const Process::Result no_id = Muster({"stress", "--suite", name});
+      CHECK(no_id.status == 2);
+      CHECK(Has(no_id.err, "'" + name + "' is neither ID nor ID/VARIANT; there are: "));
+    }
+    CHECK(Has(Muster({"stress", "cpu-dying"}).err, "; that scenario: stress --suite cpu-dying;"));
+    const Process::Result list = Muster({"stress", "--suite", "--list", "cpu-dying"});
+    CHECK(list.status == 0);
+    CHECK(list.out == "cpu-dying/plain  failed\ncpu-dying/flush  survived\n");
   }
   CHECK(Muster({"list", "--", "x"}).status == 2);
 }

@@ -27,7 +27,7 @@ std::vector<uint8_t> Image(const std::vector<uint8_t>& code) {
 const std::vector<uint8_t> kPowerOff = {0xba, 0x04, 0x06, 0,   0,  // mov edx, 0x604
                                         0xb8, 0x00, 0x20, 0,   0,  // mov eax, 0x2000
                                         0x66, 0xef, 0xeb, 0xfe};   // out dx, ax; jmp .
-const std::vector<uint8_t> kSpin = {0xeb, 0xfe};                   // jmp .
+const std::vector<uint8_t> kSpin = {0xfb, 0xeb, 0xfe};             // sti; jmp .
 const std::vector<uint8_t> kHang = {0xfa, 0xf4, 0xeb, 0xfd};       // cli; hlt; jmp hlt
 const std::vector<uint8_t> kReset = {0xba, 0xf9, 0x0c, 0, 0, 0xb0, 6, 0xee, 0xeb, 0xfe};
 const std::vector<uint8_t> kUndefined = {0x0f, 0x0b};                // ud2, with no IDT

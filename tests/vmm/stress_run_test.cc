@@ -15,7 +15,7 @@ using muster::testing::NeedKvm;
 using testing::Process;
 using testing::TemporaryFile;
 
-const std::vector<uint8_t> kSpin = {0xeb, 0xfe};  // jmp .
+const std::vector<uint8_t> kSpin = {0xfb, 0xeb, 0xfe};  // sti; jmp .
 
 std::vector<uint8_t> Image(const std::vector<uint8_t>& code) {
   testing::ElfBuilder image;

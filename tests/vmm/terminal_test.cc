@@ -16,8 +16,8 @@ namespace {
 using testing::OnTerminal;
 using testing::TemporaryFile;
 
-// Real mode, as all of these. mov al, '>'; mov dx, 0x3f8; out dx, al; jmp .
-const std::vector<uint8_t> kSayThenSpin = {0xb0, '>', 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xfe};
+// Real mode, as all of these. sti; mov al, '>'; mov dx, 0x3f8; out dx, al; jmp .
+const std::vector<uint8_t> kSayThenSpin = {0xfb, 0xb0, '>', 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xfe};
 
 // Says what it hears; q powers off, c crashes.
 const std::vector<uint8_t> kEcho = {

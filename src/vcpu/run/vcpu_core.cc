@@ -87,7 +87,7 @@ bool VcpuCore::EnterOnce(Exit& exit) {
   return false;
 }
 
-void VcpuCore::RunHeld(Exit& exit) {
+void VcpuCore::RunLocked(Exit& exit) {
   if (state_ == RunState::kOffline && vm_.HasLeft(cpu_)) {
     exit = StoppedExit{.removed = true};
     return;
@@ -126,7 +126,7 @@ void VcpuCore::RunHeld(Exit& exit) {
 }
 
 template <typename Work>
-absl::Status VcpuCore::WhileHeld(Work&& work) {
+absl::Status VcpuCore::WhileLocked(Work&& work) {
   absl::Status status;
   {
     const RunSession session(handle_, doorbell_, kick_mask_);
@@ -150,9 +150,9 @@ absl::Status VcpuCore::WhileHeld(Work&& work) {
 }
 
 void VcpuCore::RunOnceInline(Exit& exit) {
-  const absl::Status status = WhileHeld([&]() __attribute__((always_inline)) {
+  const absl::Status status = WhileLocked([&]() __attribute__((always_inline)) {
     const Stay stay(vm_, cpu_, Stay::Where::kLoop);  // as long as it has the run lock
-    RunHeld(exit);
+    RunLocked(exit);
     return absl::OkStatus();
   });
   if (!status.ok()) exit = HostErrorExit{status};
@@ -180,12 +180,12 @@ Exit Vcpu::Run() {
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
-  return WhileHeld([&] { return vm_.fabric().SendMessage(Source(), message); });
+  return WhileLocked([&] { return vm_.fabric().SendMessage(Source(), message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
   if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
-  return WhileHeld([&] { return vm_.SetLine(Source(), pin, asserted); });
+  return WhileLocked([&] { return vm_.SetLine(Source(), pin, asserted); });
 }
 
 absl::Status VcpuCore::StartAgain(const StartState& start) {
@@ -193,7 +193,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     return absl::InvalidArgumentError(
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
-  return WhileHeld([&] {
+  return WhileLocked([&] {
     vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
     ForgetPending();
     AsFirmwareLeaves(vm_.x2apic());
@@ -204,7 +204,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
 }
 
 absl::Status VcpuCore::Hold() {
-  return WhileHeld([&] {
+  return WhileLocked([&] {
     doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
     held_ = true;
     return absl::OkStatus();

@@ -123,8 +123,8 @@ class VcpuCore {
   [[gnu::always_inline]] inline void RunOnceInline(Exit& exit);
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
-  absl::Status WhileHeld(Work&& work);
-  [[gnu::always_inline]] inline void RunHeld(Exit& exit);
+  absl::Status WhileLocked(Work&& work);
+  [[gnu::always_inline]] inline void RunLocked(Exit& exit);
   // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
   int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }
   bool ServeRequests(uint32_t requests, Exit& exit);

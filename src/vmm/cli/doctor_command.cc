@@ -5,7 +5,7 @@
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/terminal.h>
 #include <muster/vmm/machine/ending.h>
-#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/doctor.h>
 #include <muster/vmm/report/json.h>
 
 namespace muster::vmm {

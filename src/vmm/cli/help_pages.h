@@ -22,6 +22,7 @@ Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 i
 
 inline constexpr const char* kStressExamples = R"(Examples:
   muster stress --suite                       every scenario, 10 runs of each variant
+  muster stress --suite --list                their names, and how they are due to end
   muster stress --suite rv-exit-reset --runs 1
   muster stress ./build/guests/mine --script mine.script --signature mine.signature
 

@@ -12,6 +12,7 @@
 #include <muster/vmm/cli/quantity.h>
 #include <muster/vmm/machine/ending.h>
 #include <muster/vmm/memory/guest_memory.h>
+#include <muster/vmm/stress/scenario.h>
 
 namespace muster::vmm {
 namespace {
@@ -267,6 +268,7 @@ Options ParseCommandLine(int argc, const char* const* argv) {
   stress_command->add_option("WHAT", stress_words,
                              "with --suite scenarios, ID or ID/VARIANT; else the image");
   stress_command->add_flag("--suite", stress.suite, "the scenarios that come with muster");
+  stress_command->add_flag("--list", stress.list, "with --suite: name them, and run none");
   CLI::Option* script_option =
       stress_command->add_option("--script", stress.script, "who is held until who has come where")
           ->type_name("FILE")
@@ -373,8 +375,14 @@ Options ParseCommandLine(int argc, const char* const* argv) {
       if (!*runs_option) stress.runs = kRunsOfSuite;
       return stress;
     }
+    if (stress.list) return Refuse("--list goes with --suite");
     if (stress_words.size() != 1) return Refuse("stress takes --suite, or one IMAGE");
-    if (!*script_option) return Refuse("stress IMAGE needs --script FILE");
+    if (!*script_option) {
+      const std::vector<std::string> ids = InstalledScenarios();
+      const bool is_id = std::count(ids.begin(), ids.end(), stress_words.front()) != 0;
+      return Refuse("stress IMAGE needs --script FILE" +
+                    (is_id ? "; that scenario: stress --suite " + stress_words.front() : ""));
+    }
     stress.image = stress_words.front();
     return stress;
   }

@@ -32,6 +32,7 @@ struct DoctorOptions {
 
 struct StressOptions {
   bool suite = false;
+  bool list = false;                     // the suite's scenarios are named, not run
   std::vector<std::string> names;        // ID or ID/VARIANT; none: the whole suite
   std::string image, script, signature;  // without suite; signature "": none
   int runs = 1;

@@ -58,10 +58,10 @@ absl::Status LoadSuite(const std::vector<std::string>& names,
   }
   for (const std::string& name : names) {
     const std::string id = name.substr(0, name.find('/'));
-    if (id.empty()) {
+    if (id.empty() || name.back() == '/') {
       std::vector<std::string> ids;
       for (const auto& scenario : all) ids.push_back(scenario->id);
-      return absl::NotFoundError(fmt::format("'{}' lacks the scenario before its /; there are: {}",
+      return absl::NotFoundError(fmt::format("'{}' is neither ID nor ID/VARIANT; there are: {}",
                                              name, fmt::join(ids, ", ")));
     }
     const auto found = std::find_if(all.begin(), all.end(),
@@ -92,6 +92,21 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
   all.push_back(std::make_unique<Scenario>(*std::move(scenario)));
   chosen.push_back({all.back().get(), {}});
   return AddVariants(*all.back(), "", chosen.back());
+}
+
+std::string ListOf(const std::vector<Chosen>& chosen) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  size_t width = 0;
+  for (const Chosen& one : chosen) {
+    for (const Variant* variant : one.variants) {
+      lines.emplace_back(one.scenario->id + "/" + variant->name,
+                         variant->due ? ToString(*variant->due) : "-");
+      width = std::max(width, lines.back().first.size());
+    }
+  }
+  std::string text;
+  for (const auto& [name, due] : lines) text += fmt::format("{:<{}}  {}\n", name, width, due);
+  return text;
 }
 
 std::string NameOf(const SuiteRow& row) {
@@ -148,6 +163,7 @@ int StressCommand(const StressOptions& options) {
   if (!loaded.ok()) {
     return Refuse(options.suite && absl::IsNotFound(loaded) ? kExitUsage : kExitImage, loaded);
   }
+  if (options.list) return PutOut(ListOf(chosen), kExitClean);
   ReportFile json("--json");
   DistinctFiles distinct;
   for (const auto& scenario : all) distinct.Reads("the image", scenario->image_name);

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/doctor.h>
 #include <muster/vmm/report/run_report.h>
 #include <muster/vmm/stress/suite.h>
 

@@ -4,6 +4,7 @@
 #include <muster/vmm/report/text_table.h>
 #include <muster/vmm/report/vcpu_text.h>
 #include <muster/vmm/stress/explanation.h>
+#include <muster/vmm/stress/steps.h>
 
 namespace muster::vmm {
 namespace {

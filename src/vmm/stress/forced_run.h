@@ -29,12 +29,6 @@ struct RunRecord {
   std::unique_ptr<Machine> machine;  // whose memory `state` shows
 };
 
-// How it ended; without `outcome` it is none of them, and `why` says what went wrong.
-struct Judgement {
-  std::optional<Outcome> outcome;
-  std::string why;  // of kPrevented: the wait that did it
-};
-
 // What comes from outside while a run goes on.
 struct Outside {
   int fd = -1;  // readable when there is something to heed
@@ -48,11 +42,5 @@ struct Outside {
 absl::StatusOr<RunRecord> RunForced(const vcpu::System& system, const Scenario& scenario,
                                     const Variant& variant, uint64_t timeout_ns,
                                     const Outside& outside);
-
-// By the scenario's own signature, and where there is none by the guest: it fails when it dies,
-// says so, or locks up for good. A signature of `others` that matches makes it none of the
-// outcomes.
-Judgement Judge(const RunRecord& record, const Scenario& scenario, const Variant& variant,
-                const std::vector<const Scenario*>& others);
 
 }  // namespace muster::vmm

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include <muster/vmm/stress/explanation.h>
+#include <muster/vmm/stress/steps.h>
 
 namespace muster::vmm {
 namespace {

@@ -73,7 +73,7 @@ absl::StatusOr<SuiteRow> RunVariant(const vcpu::System& system, const Scenario& 
 }
 
 std::string RenderSuite(const std::vector<SuiteRow>& rows, const Style& style) {
-  TextTable table({{"ID"},
+  TextTable table({{.title = "ID", .keeps_end = true},
                    {"VARIANT"},
                    {"DUE"},
                    {"SEEN"},

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <muster/vmm/report/style.h>
-#include <muster/vmm/stress/forced_run.h>
+#include <muster/vmm/stress/judgement.h>
 
 namespace muster::vmm {
 

@@ -4,7 +4,7 @@
 
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/kvm/system.h>
-#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/doctor.h>
 #include <muster/vmm/report/text_table.h>
 
 namespace muster::vmm {

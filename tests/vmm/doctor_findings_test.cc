@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <muster/vmm/report/diagnosis.h>
+#include <muster/vmm/report/doctor.h>
 #include <muster/vmm/report/json.h>
 
 namespace muster::vmm {
