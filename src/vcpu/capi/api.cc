@@ -211,9 +211,10 @@ int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t b
 }
 
 int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
-                              muster_error* error) {
-  return WithVm(__func__, vm, error,
-                [&](CVm& of) { return of.vm().memory().Note(gpa, Bytes(host, bytes)); });
+                              int32_t read_only, muster_error* error) {
+  return WithVm(__func__, vm, error, [&](CVm& of) {
+    return of.vm().memory().Note(gpa, Bytes(host, bytes), read_only != 0);
+  });
 }
 
 int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start, muster_error* error) {
