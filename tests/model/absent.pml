@@ -85,9 +85,23 @@ init {
     anywhere[CPUS + 1] = true;
     cpu_ = 1;
     do
-    :: cpu_ < CPUS -> run Owner(cpu_); run Looker(cpu_); cpu_++
+    :: cpu_ < CPUS ->
+       run Owner(cpu_);
+#if CPUS == 3
+       run Looker(cpu_);
+#endif
+       cpu_++
     :: else -> break
     od;
+#if CPUS > 3
+    /* One looks, at any of them: else the states do not fit in memory. */
+    if
+    :: cpu_ = 1
+    :: cpu_ = 2
+    :: cpu_ = 3
+    fi;
+    run Looker(cpu_);
+#endif
     run Outside(CPUS);
     run Outside(CPUS + 1)
   }

@@ -29,6 +29,7 @@ struct Recorder : MessageSink {
   int init_source = -2;
   std::function<absl::Status()> at_take_mail;  // what the next meeting of a routing change does
 
+  uint64_t NowIfRecorded() override { return 0; }
   void Post(const Origin&, int cpu, uint8_t vector, apic::TriggerMode) override {
     ++posts[cpu];
     last_vector = vector;

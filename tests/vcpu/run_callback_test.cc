@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <sys/mman.h>
 #include <thread>
 
 #include <catch2/catch.hpp>
 
+#include <muster/apic/ioapic_regs.h>
 #include <muster/apic/message.h>
 #include <muster/rendezvous/observer.h>
 #include <muster/vcpu/kvm/memory_slots.h>
@@ -225,6 +227,38 @@ TEST_CASE("expiries of the guest's timer do not keep it in single steps") {
   }
   constexpr uint64_t kBudget = 200;
   CHECK(vcpu.Inspect().value().counters.debug_exits <= kBudget);
+}
+
+TEST_CASE("the clock may call back in wherever an event wants its time") {
+  TestVm t(1, {.max_cpus = 2, .x2apic = true, .trace_events = 16});
+  t.Load(TestVm::kBspCode, MUSTER_SNIPPET(store_robot));
+  t.StartAt({.mode = StartState::Mode::kProtected32, .rip = TestVm::kBspCode});
+  constexpr unsigned kPin = 5;
+  t.Store(apic::kDefaultIoApicBase + apic::kIoRegSel, 0x10 + 2 * kPin);
+  t.Store(apic::kDefaultIoApicBase + apic::kIoWin, 0x40);  // unmasked, an edge, to CPU 0
+
+  // Each event is this thread's, and a lock that is held around its time is one that these want.
+  bool called = false;
+  const auto at_next_look = [&](std::function<void()> call) {
+    called = false;
+    t.clock().AtNextLook(std::this_thread::get_id(), [&, call] {
+      called = true;
+      call();
+    });
+  };
+  at_next_look([&] { CHECK(t.vm().IoApicState().pins() == 24); });
+  CHECK(t.vm().SetLine(kPin, true).ok());
+  CHECK(called);
+  at_next_look([&] { CHECK(!t.vm().OutsideEvents().empty()); });
+  CHECK(t.vm().SendMsi({.address = 0xfee00000, .data = 0x41}).ok());
+  CHECK(called);
+
+  REQUIRE(t.vm().AddVcpu(1).ok());
+  REQUIRE(t.vm().RemoveVcpu(1).ok());
+  at_next_look([&] { CHECK(absl::IsAlreadyExists(t.vm().AddVcpu(0))); });
+  CHECK(t.vm().AddVcpu(1).ok());  // for the second time: that it comes back is an event
+  CHECK(called);
+  t.clock().AtNextLook({}, {});
 }
 
 }  // namespace

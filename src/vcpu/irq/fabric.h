@@ -19,9 +19,12 @@ struct Origin {
   Kind kind = Kind::kMsi;
   int cpu = kOutside;  // whose owner sends it
   uint8_t pin = 0;     // of the I/O APIC
+  uint64_t ns = 0;     // what NowIfRecorded said when it was sent; 0: the sink asks when it records
 
   static Origin Ipi(int cpu) { return {.kind = Kind::kIpi, .cpu = cpu}; }
-  static Origin Pin(int cpu, uint8_t pin) { return {.kind = Kind::kPin, .cpu = cpu, .pin = pin}; }
+  static Origin Pin(int cpu, uint8_t pin, uint64_t ns = 0) {
+    return {.kind = Kind::kPin, .cpu = cpu, .pin = pin, .ns = ns};
+  }
 };
 
 // Where routed messages end up: the VM's vCPUs. The posts never wait and take no lock that a poster
@@ -29,6 +32,10 @@ struct Origin {
 class MessageSink {
  public:
   virtual ~MessageSink() = default;
+
+  // The time, in ns, where messages are recorded, else 0. It is the user's code that tells it, and
+  // it may call back in: who posts with a lock held asks before it takes that.
+  virtual uint64_t NowIfRecorded() = 0;
 
   virtual void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) = 0;
   virtual void PostNmi(const Origin& origin, int cpu) = 0;
@@ -58,16 +65,16 @@ class Fabric {
   // What a device writes to the address of an MSI. By the owner of vCPU `source`, or kOutside.
   absl::Status SendMessage(int source, const apic::Message& message);
 
-  // For SharedIoApic: who takes a message, possibly nobody; sending it to them; and the meeting
-  // after which no message of an entry's former routing, that went to `receivers`, is on its way.
-  // `source` is the vCPU on
-  // whose thread this is, or kOutside.
+  // For SharedIoApic: who takes a message, possibly nobody; sending it to them, at `ns` (of
+  // NowIfRecorded); and the meeting after which no message of an entry's former routing, that went
+  // to `receivers`, is on its way. `source` is the vCPU on whose thread this is, or kOutside.
+  uint64_t NowIfRecorded() { return sink_.NowIfRecorded(); }
   rendezvous::CpuSet Takers(const apic::Message& message) {
     return Narrow(message, table_.Match(message));
   }
-  absl::Status SendFromPin(int source, const apic::PinMessage& sent,
+  absl::Status SendFromPin(int source, uint64_t ns, const apic::PinMessage& sent,
                            const rendezvous::CpuSet& takers) {
-    return Send(Origin::Pin(source, sent.pin), sent.message, takers);
+    return Send(Origin::Pin(source, sent.pin, ns), sent.message, takers);
   }
   absl::Status Reroute(int source, const apic::RoutingChange& change,
                        const rendezvous::CpuSet& receivers);

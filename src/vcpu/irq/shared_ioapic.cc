@@ -17,6 +17,7 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
   std::optional<apic::RoutingChange> rerouted;
   rendezvous::CpuSet receivers;
   std::vector<PinMessage> meetings;
+  const uint64_t now = fabric_.NowIfRecorded();
   {
     sync::MutexLock lock(mutex_);
     IoApicEffects effects = change(ioapic_);
@@ -34,14 +35,14 @@ absl::Status SharedIoApic::Apply(int source, Change&& change) {
         continue;
       }
       // Without INIT and SIPI, nothing that can fail or wait.
-      (void)fabric_.SendFromPin(source, sent, takers);
+      (void)fabric_.SendFromPin(source, now, sent, takers);
     }
     rerouted = effects.rerouted;
     if (rerouted) receivers = BeginReroute(pins_[rerouted->pin]);
   }
   for (const PinMessage& meeting : meetings) {
     const absl::Status status =
-        fabric_.SendFromPin(source, meeting, fabric_.Takers(meeting.message));
+        fabric_.SendFromPin(source, now, meeting, fabric_.Takers(meeting.message));
     if (!status.ok()) return status;
   }
   if (!rerouted) return absl::OkStatus();

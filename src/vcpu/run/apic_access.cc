@@ -24,13 +24,13 @@ void VcpuCore::TraceAccess(uint32_t reg, uint64_t value) {
       }
       break;
     case apic::LapicReg::kSelfIpi:
-      TracePost(value & 0xff, cpu_);
+      TracePost(0, value & 0xff, cpu_);
       break;
     case apic::LapicReg::kIcrLow: {
       const apic::Icr icr(value);
       if (icr.Get<apic::Icr::DestinationShorthand>() == apic::Shorthand::kSelf &&
           icr.Get<apic::Icr::Delivery>() == apic::DeliveryMode::kFixed) {
-        TracePost(icr.Get<apic::Icr::Vector>(), cpu_);
+        TracePost(0, icr.Get<apic::Icr::Vector>(), cpu_);
       }
       break;
     }

@@ -12,9 +12,6 @@ class Clock {
 
   virtual ~Clock() = default;
 
-  // Where events are recorded (VmConfig::trace_events), also called with locks of the library's
-  // held: by the I/O APIC, and while a vCPU is added. It answers at once and calls nothing of the
-  // Vm that could want them.
   virtual uint64_t NowNs() = 0;
 
   // Asks for Vm::TimerExpired(cpu) once NowNs() >= deadline_ns. Replaces the earlier deadline of

@@ -83,10 +83,10 @@ absl::Status VmCore::AddVcpu(int cpu) {
   // have let go of it and not have looked for the request yet.
   (void)OffersTscDeadline();
   if (HasLeft(cpu)) FinishRemoval(cpu);
-  return AddToPlace(cpu);
+  return AddToPlace(cpu, NowIfRecorded());
 }
 
-absl::Status VmCore::AddToPlace(int cpu) {
+absl::Status VmCore::AddToPlace(int cpu, uint64_t now) {
   sync::MutexLock lock(adding_mutex_);
   if (stopped_) {
     return absl::FailedPreconditionError(
@@ -96,7 +96,7 @@ absl::Status VmCore::AddToPlace(int cpu) {
     return absl::AlreadyExistsError(fmt::format("vCPU {} cannot be added: it is there", cpu));
   }
   const bool is_new = cores_[static_cast<size_t>(cpu)] == nullptr;
-  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu); !status.ok()) {
+  if (const absl::Status status = is_new ? MakeCore(cpu) : BringBack(cpu, now); !status.ok()) {
     return status;
   }
   if (const absl::Status status = rendezvous_.Join(cpu); !status.ok()) return status;
@@ -133,7 +133,7 @@ absl::Status VmCore::MakeCore(int cpu) {
   return absl::OkStatus();
 }
 
-absl::Status VmCore::BringBack(int cpu) {
+absl::Status VmCore::BringBack(int cpu, uint64_t now) {
   const Loan loan(core(cpu));
   // Its thread is in there, or in a callback, from which it would come back into the new life; or
   // it has been added and removed again since AddVcpu looked.
@@ -141,7 +141,7 @@ absl::Status VmCore::BringBack(int cpu) {
       (core(cpu).doorbell().requests() & kRequestLeave) != 0) {
     return StillInside(cpu);
   }
-  return core(cpu).ComeBack(tsc_offset_, OffersTscDeadline());
+  return core(cpu).ComeBack(tsc_offset_, OffersTscDeadline(), now);
 }
 
 absl::Status VmCore::NotThere(int cpu) {
@@ -206,7 +206,7 @@ void VcpuCore::GoAway() {
   }
 }
 
-absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc) {
+absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc, uint64_t ns) {
   absl::Status status;
   // Pauses have moved the others' since.
   if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
@@ -215,7 +215,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_ts
   if (!status.ok()) return status;
   doorbell_.Take(~uint32_t{0});
   ForgetPending();  // sent by who had looked into the routing table before it went
-  if (!Move(RunEvent::kAdded)) {
+  if (!Move(RunEvent::kAdded, ns)) {
     return absl::InternalError(
         fmt::format("vCPU {} cannot be added: it is {}", cpu_, ToString(state_)));
   }

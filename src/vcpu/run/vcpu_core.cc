@@ -334,19 +334,20 @@ void VcpuCore::AsFirmwareLeaves(bool x2apic) {
   PublishIdentity();
 }
 
-bool VcpuCore::Move(RunEvent event) {
+bool VcpuCore::Move(RunEvent event, uint64_t ns) {
   const RunState before = state_;
   if (!Transition(state_, event)) return false;
   if (before != state_) {
     trail_.state.Store(state_, std::memory_order_relaxed);
-    Trace(EventKind::kState, static_cast<uint64_t>(before), static_cast<uint64_t>(state_));
+    Trace(EventKind::kState, static_cast<uint64_t>(before), static_cast<uint64_t>(state_), ns);
   }
   return true;
 }
 
-void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b) {
+void VcpuCore::Record(EventKind kind, uint64_t a, uint64_t b, uint64_t ns) {
   const bool known = (run().kvm_valid_regs & KVM_SYNC_X86_REGS) != 0 && entered_;
-  ring_.Record(vm_.clock().NowNs(), kind, cpu_, a, b, known ? run().s.regs.regs.rip : 0);
+  if (ns == 0) ns = vm_.clock().NowNs();
+  ring_.Record(ns, kind, cpu_, a, b, known ? run().s.regs.regs.rip : 0);
 }
 
 bool VcpuCore::Fail(Exit& exit, absl::Status status) {

@@ -75,8 +75,9 @@ class VcpuCore {
   void AsFirmwareLeaves(bool x2apic);
   // Taken out of the Vm: no message, timer or wake of this life is left.
   void GoAway();
-  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc.
-  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc);
+  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc. `ns` of
+  // NowIfRecorded: a lock is held.
+  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc, uint64_t ns);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
   // The end of a pause, of so many ticks that the guest's TSC is not to show.
@@ -92,9 +93,9 @@ class VcpuCore {
 
   Inspection Inspect();
   std::vector<Event> Events() const { return ring_.Snapshot(); }
-  // This vCPU has sent `what` to `cpu`: the words of a kPost event.
-  void TracePost(uint64_t what, int cpu) {
-    Trace(EventKind::kPost, what, static_cast<uint64_t>(cpu));
+  // This vCPU has sent `what` to `cpu`: the words of a kPost event. `ns`: as of Trace.
+  void TracePost(uint64_t ns, uint64_t what, int cpu) {
+    Trace(EventKind::kPost, what, static_cast<uint64_t>(cpu), ns);
   }
 
  private:
@@ -104,12 +105,12 @@ class VcpuCore {
   bool bootstrap() const { return cpu_ == 0; }
   kvm_run& run() { return handle_.run(); }
   apic::Now Now();
-  // Inline: off, it is one branch.
-  void Trace(EventKind kind, uint64_t a = 0, uint64_t b = 0) {
-    if (ring_.enabled()) Record(kind, a, b);
+  // `ns`: when, by the clock; 0: now, and no lock is held. Inline: off, it is one branch.
+  void Trace(EventKind kind, uint64_t a = 0, uint64_t b = 0, uint64_t ns = 0) {
+    if (ring_.enabled()) Record(kind, a, b, ns);
   }
-  void Record(EventKind kind, uint64_t a, uint64_t b);
-  bool Move(RunEvent event);
+  void Record(EventKind kind, uint64_t a, uint64_t b, uint64_t ns);
+  bool Move(RunEvent event, uint64_t ns = 0);
 
   // What ends Run is written into its caller's own Exit, which is handed down: moved up from
   // function to function it would cost a hundredth of an exit. True: it has been.

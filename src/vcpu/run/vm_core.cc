@@ -324,11 +324,11 @@ bool VmCore::WakeIsLost(int cpu) {
 void VmCore::TracePost(const Origin& origin, int cpu, uint64_t vector) {
   if (config_.trace_events == 0) return;
   const uint64_t what = PostedBy(origin.kind, vector, origin.pin);
+  const uint64_t now = origin.ns != 0 ? origin.ns : clock_.NowNs();
   if (origin.cpu != kOutside) {
-    core(origin.cpu).TracePost(what, cpu);
+    core(origin.cpu).TracePost(now, what, cpu);
     return;
   }
-  const uint64_t now = clock_.NowNs();  // the user's code: not under the mutex
   sync::MutexLock lock(trace_mutex_);
   outside_.Record(now, EventKind::kPost, kOutside, what, static_cast<uint64_t>(cpu));
 }

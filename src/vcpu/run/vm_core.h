@@ -129,6 +129,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   bool WakeIsLost(int cpu) override;
 
   // MessageSink
+  uint64_t NowIfRecorded() override {
+    return config_.trace_events != 0 ? std::max<uint64_t>(clock_.NowNs(), 1) : 0;
+  }
   void Post(const Origin& origin, int cpu, uint8_t vector, apic::TriggerMode trigger) override;
   void PostNmi(const Origin& origin, int cpu) override;
   void PostSmi(int cpu) override;
@@ -144,8 +147,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status SetUpVcpu(VcpuHandle& handle, uint32_t& signature)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   absl::Status MakeCore(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
-  absl::Status AddToPlace(int cpu) ABSL_LOCKS_EXCLUDED(adding_mutex_);
-  absl::Status BringBack(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
+  absl::Status AddToPlace(int cpu, uint64_t now) ABSL_LOCKS_EXCLUDED(adding_mutex_);
+  absl::Status BringBack(int cpu, uint64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(adding_mutex_);
   // By the holder of its run lock: takes a vCPU out that was told to leave. True: it was, and the
   // holder calls FellAsleep when it has given it back.
   bool EndStay(int cpu);
