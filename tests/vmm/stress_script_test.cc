@@ -109,7 +109,8 @@ TEST_CASE("a bad signature is refused with its line and the rule") {
       "x.signature:1: after the CPU comes one of: IF == 0|1, [does not] serve(s) VECTOR, "
       "[does not] owe(s) VECTOR, in FUNCTION, [does not] wait(s) for VARIABLE, halted";
   for (const char* claim : {"cpu 1 IF == 2", "cpu 1 serves 0x100", "cpu 1 serve 1",
-                            "cpu 1 does not serves 1", "cpu 1 does not in x", "cpu 1 is asleep"}) {
+                            "cpu 1 does not serves 1", "cpu 1 does not in x",
+                            "cpu 1 does not halted", "cpu 1 does not IF == 0", "cpu 1 is asleep"}) {
     CHECK(SignatureRefusal(claim) == claims);
   }
   CHECK(SignatureRefusal("x = 1") ==

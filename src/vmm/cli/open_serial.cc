@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <muster/vmm/cli/empty_file.h>
 #include <muster/vmm/cli/open_serial.h>
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/report/os_error.h>
@@ -67,6 +68,7 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
     case SerialChoice::Kind::kNone: {
       const bool none = choice.kind == SerialChoice::Kind::kNone;
       const std::string path = none ? "/dev/null" : choice.path;
+      serial->file_name_ = path;
       serial->file_ = vcpu::Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
       if (!serial->file_.valid()) {
         return absl::InvalidArgumentError(fmt::format("{}: {}", path, OsError()));
@@ -78,9 +80,9 @@ absl::StatusOr<std::unique_ptr<OpenSerial>> OpenSerial::Open(const SerialChoice&
   return serial;
 }
 
-void OpenSerial::Begin() {
-  // What is no regular file has nothing to cut, and says EINVAL.
-  if (file_.valid() && ftruncate(file_.get(), 0) != 0) return;
+absl::Status OpenSerial::Begin() {
+  if (!file_.valid() || EmptyFile(file_.get())) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format("--serial {}: {}", file_name_, OsError()));
 }
 
 }  // namespace muster::vmm

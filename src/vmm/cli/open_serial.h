@@ -22,8 +22,9 @@ class OpenSerial {
   SerialPeer& peer() { return *peer_; }
   // Of the file that is written, for comparison with others; -1: none.
   int file_fd() const { return file_.get(); }
-  // Has that file be empty, which it is not from Open on: it may be the wrong one.
-  void Begin();
+  // Has that file be empty, which it is not from Open on: it may be the wrong one. An error names
+  // it.
+  absl::Status Begin();
   // What the user has to be told, "" for nothing.
   const std::string& news() const { return news_; }
 
@@ -31,6 +32,7 @@ class OpenSerial {
   OpenSerial() = default;
 
   vcpu::Fd file_;  // outlives the peer, which writes to it
+  std::string file_name_;
   std::unique_ptr<SerialPeer> peer_;
   std::string news_;
 };

@@ -1,8 +1,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <muster/vmm/cli/empty_file.h>
 #include <muster/vmm/cli/put_out.h>
 #include <muster/vmm/cli/report_file.h>
 #include <muster/vmm/report/os_error.h>
@@ -34,13 +34,10 @@ absl::Status ReportFile::Begin() {
   return !wanted() || name_ == kStdout || Empty() ? absl::OkStatus() : Error();
 }
 
-// Has a regular file be empty.
 bool ReportFile::Empty() {
-  struct stat status;
-  if (fstat(fd(), &status) != 0) return false;
-  if (!S_ISREG(status.st_mode)) return true;
-  std::rewind(file_.get());
-  return ftruncate(fd(), 0) == 0;
+  if (!EmptyFile(fd())) return false;
+  std::rewind(file_.get());  // what has no beginning stays as it is
+  return true;
 }
 
 absl::Status ReportFile::Put(const std::string& text) {

@@ -219,10 +219,9 @@ int RunCommand(const RunOptions& options) {
   if (!machine.ok()) return Refuse(kExitHostFailure, machine.status());
   Run run(options, request.image, *std::move(loaded), **machine);
   if (!(*serial)->news().empty()) Say(fmt::format("muster: {}\n", (*serial)->news()));
-  if (absl::Status status = files.Begin(); !status.ok()) {
-    return Refuse(kExitHostFailure, status);
-  }
-  (*serial)->Begin();
+  absl::Status begun = files.Begin();
+  if (begun.ok()) begun = (*serial)->Begin();
+  if (!begun.ok()) return Refuse(kExitHostFailure, begun);
   terminal.Enter();
   if (absl::Status status = (*machine)->Start(); !status.ok()) {
     return Refuse(kExitHostFailure, status);

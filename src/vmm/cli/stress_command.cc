@@ -14,6 +14,7 @@
 #include <muster/vmm/cli/stress_command.h>
 #include <muster/vmm/cli/supervise.h>
 #include <muster/vmm/cli/terminal.h>
+#include <muster/vmm/cli/two_columns.h>
 #include <muster/vmm/report/json.h>
 #include <muster/vmm/stress/explanation.h>
 #include <muster/vmm/stress/suite.h>
@@ -96,17 +97,13 @@ absl::Status LoadOwn(const StressOptions& options, std::vector<std::unique_ptr<S
 
 std::string ListOf(const std::vector<Chosen>& chosen) {
   std::vector<std::pair<std::string, std::string>> lines;
-  size_t width = 0;
   for (const Chosen& one : chosen) {
     for (const Variant* variant : one.variants) {
       lines.emplace_back(one.scenario->id + "/" + variant->name,
                          variant->due ? ToString(*variant->due) : "-");
-      width = std::max(width, lines.back().first.size());
     }
   }
-  std::string text;
-  for (const auto& [name, due] : lines) text += fmt::format("{:<{}}  {}\n", name, width, due);
-  return text;
+  return TwoColumns(lines);
 }
 
 std::string NameOf(const SuiteRow& row) {

@@ -1,20 +1,14 @@
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <muster/vmm/cli/environment.h>
 #include <muster/vmm/cli/terminal.h>
 
 namespace muster::vmm {
 namespace {
-
-const char* Environment(const char* name) {
-  // Nobody in this process sets any.
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
 
 // POSIX, "Environment Variables": the first of these that is set decides.
 bool LocaleIsUtf8() {

@@ -88,9 +88,9 @@ std::optional<CpuClaim> ToCpuClaim(const Words& words) {
   const auto is = [&](const char* plain, const char* negated) {
     return rest[0] == (claim.negated ? negated : plain);
   };
-  if (rest.size() == 1 && rest[0] == "halted") {
+  if (rest.size() == 1 && rest[0] == "halted" && !claim.negated) {
     claim.kind = CpuClaim::Kind::kHalted;
-  } else if (rest.size() == 3 && rest[0] == "IF" && rest[1] == "==" &&
+  } else if (rest.size() == 3 && rest[0] == "IF" && rest[1] == "==" && !claim.negated &&
              (rest[2] == "0" || rest[2] == "1")) {
     claim.kind = CpuClaim::Kind::kInterruptFlag;
   } else if (rest.size() == 2 && is("serves", "serve") && ToVector(rest[1])) {
