@@ -211,9 +211,15 @@ int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t b
 }
 
 int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
-                              int32_t read_only, muster_error* error) {
+                              muster_error* error) {
+  return WithVm(__func__, vm, error,
+                [&](CVm& of) { return of.vm().memory().Note(gpa, Bytes(host, bytes)); });
+}
+
+int32_t muster_vm_note_read_only_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
+                                        muster_error* error) {
   return WithVm(__func__, vm, error, [&](CVm& of) {
-    return of.vm().memory().Note(gpa, Bytes(host, bytes), read_only != 0);
+    return of.vm().memory().Note(gpa, Bytes(host, bytes), /*read_only=*/true);
   });
 }
 

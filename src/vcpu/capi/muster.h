@@ -137,11 +137,13 @@ MUSTER_API int32_t muster_vm_destroy(muster_vm* vm, muster_error* error);
 MUSTER_API int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                         int32_t read_only, muster_error* error);
 
-/** Tells of memory that the maker of `vm_fd` has put there by a slot of its own, and whether that
- * is KVM_MEM_READONLY: the library writes nothing there then.
+/** Tells of memory that the maker of `vm_fd` has put there by a slot of its own.
  * MUSTER_FAILED_PRECONDITION after a vCPU has run. */
 MUSTER_API int32_t muster_vm_note_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
-                                         int32_t read_only, muster_error* error);
+                                         muster_error* error);
+/** The same of a slot that is KVM_MEM_READONLY: the library writes nothing there. */
+MUSTER_API int32_t muster_vm_note_read_only_memory(muster_vm* vm, uint64_t gpa, void* host,
+                                                   uint64_t bytes, muster_error* error);
 
 /** Modes of muster_start. */
 enum { MUSTER_START_REAL = 0, MUSTER_START_PROTECTED32 = 1, MUSTER_START_LONG64 = 2 };

@@ -138,7 +138,7 @@ static void OfALivingVm(void) {
   muster_devices devices;
   REFUSED(muster_vm_add_memory(vm, 0, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_add_memory", "0x");
-  REFUSED(muster_vm_note_memory(vm, 0x8000, ram, 4096, 0, &error), MUSTER_INVALID_ARGUMENT,
+  REFUSED(muster_vm_note_memory(vm, 0x8000, ram, 4096, &error), MUSTER_INVALID_ARGUMENT,
           "muster_vm_note_memory", "overlaps");
   muster_devices_init(&devices);
   devices.port = InPort;
@@ -176,7 +176,7 @@ static void OfALivingVm(void) {
           "NULL");
   REFUSED(muster_vm_add_memory(vm, 0x100000, ram, 4096, 0, &error), MUSTER_FAILED_PRECONDITION,
           "muster_vm_add_memory: guest memory at 0x100000", "before the first Run");
-  REFUSED(muster_vm_note_memory(vm, 0x100000, ram, 4096, 0, &error), MUSTER_FAILED_PRECONDITION,
+  REFUSED(muster_vm_note_memory(vm, 0x100000, ram, 4096, &error), MUSTER_FAILED_PRECONDITION,
           "muster_vm_note_memory: guest memory at 0x100000", "before the first Run");
   REFUSED(muster_vm_remove_vcpu(vm, 2, &error), MUSTER_NOT_FOUND, "muster_vm_remove_vcpu",
           "vCPU 2");
@@ -234,7 +234,8 @@ static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
 #define REFUSES(function, ...) REFUSED(function(vm, __VA_ARGS__), code, #function ": ", why)
   REFUSES(muster_vm_destroy, &error);
   REFUSES(muster_vm_add_memory, 0, ram, 4096, 0, &error);
-  REFUSES(muster_vm_note_memory, 0, ram, 4096, 0, &error);
+  REFUSES(muster_vm_note_memory, 0, ram, 4096, &error);
+  REFUSES(muster_vm_note_read_only_memory, 0, ram, 4096, &error);
   REFUSES(muster_vm_set_start, &start, &error);
   REFUSES(muster_vcpu_run, 0, NULL, &exit, &error);
   REFUSES(muster_vm_stop, &error);
