@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <bit>
 #include <fmt/format.h>
+#include <new>
+#include <optional>
 
 #include <muster/rendezvous/rendezvous.h>
 
@@ -69,16 +71,29 @@ bool Rendezvous::ReportIfDue(Vigil& vigil, const Turn* turn) {
   const uint64_t now = sync::Now();
   if (now < vigil.report_at) return false;
   vigil.report_at = now + Since(vigil.since_ns, now);
+  std::optional<Wait> wait;
+  try {
+    wait = WaitOf(vigil, turn, now);
+  } catch (const std::bad_alloc&) {
+    return false;  // a wait without a report
+  }
   ++counters_.reports;
-  Wait wait = WaitOf(vigil, turn, now);
   mutex_.Unlock();
-  for (Straggler& straggler : wait.stragglers) straggler.doing = notifier_.Describe(straggler.cpu);
-  // A call from in there would wait for itself.
-  sync::ThisThread().observing = true;
-  options_.observer->Waits(wait);
-  sync::ThisThread().observing = false;
+  Tell(*wait);
   mutex_.Lock();
   return true;
+}
+
+// What is thrown in here ends the report and not the wait, which others wait for in turn.
+void Rendezvous::Tell(Wait& wait) {
+  const sync::Barred barred("inside its observer");  // a call from in there would wait for itself
+  try {
+    for (Straggler& straggler : wait.stragglers) {
+      straggler.doing = notifier_.Describe(straggler.cpu);
+    }
+    options_.observer->Waits(wait);
+  } catch (...) {
+  }
 }
 
 // `turn`: what it still waits for; null: it has it.

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <fmt/format.h>
 
 #include <muster/rendezvous/hold.h>
@@ -16,6 +18,7 @@ absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& cal
   return Perform(initiator, {.targets = call.targets,
                              .function = &call.function,
                              .hold = nullptr,
+                             .hold_place = nullptr,
                              .runs = call.runs,
                              .deadline = call.deadline,
                              .name = call.name,
@@ -34,7 +37,9 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
               .since_ns = now,
               .report_at = options_.observer != nullptr ? sync::After(options_.report_after_ns, now)
                                                         : sync::kNever};
+  std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
+  std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
   bool gone = false;
   {
     sync::MutexLock lock(mutex_);
@@ -43,7 +48,8 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     }
     sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
     const Turn turn{work, spot};
-    queue_.push_back(&turn);
+    place.front() = &turn;
+    queue_.splice(queue_.end(), place);  // from here to the end of the round nothing throws
     sync::Mark("Queue", work.targets, work.hold != nullptr, work.runs == Runs::kAnywhere,
                work.through_standstill, work.deadline);
     if (AwaitTurn(vigil, turn)) {
@@ -56,6 +62,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
         ++counters_.stops;
       }
     } else {
+      std::snprintf(behind.data(), behind.size(), "%s", Ahead());
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
       if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());
@@ -74,14 +81,20 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     return absl::FailedPreconditionError(
         fmt::format("vCPU {} left while its call waited for its turn", initiator.cpu()));
   }
-  if (outcome.laggards.empty()) {
-    for (int cpu : outcome.withdrawn) outcome.laggards.push_back({cpu, notifier_.Describe(cpu)});
+  for (int cpu : outcome.withdrawn) {
+    outcome.laggards.push_back(
+        {cpu, behind[0] == '\0' ? notifier_.Describe(cpu)
+                                : fmt::format("not asked: the call waited for its turn behind {}",
+                                              behind.data())});
   }
   return outcome;
 }
 
 sync::ParkingSpot& Rendezvous::TakeSpot() {
-  if (idle_spots_.empty()) return spots_.emplace_back();
+  if (idle_spots_.empty()) {
+    idle_spots_.reserve(spots_.size() + 1);
+    return spots_.emplace_back();
+  }
   sync::ParkingSpot* const spot = idle_spots_.back();
   idle_spots_.pop_back();
   return *spot;
@@ -125,7 +138,7 @@ void Rendezvous::WakeNextTurn() {
 
 void Rendezvous::Publish(const Turn& turn) {
   const Work& work = turn.work;
-  std::erase(queue_, &turn);
+  queue_.remove(&turn);
   ++counters_.calls;
   ++round_number_;
   round_.work = &work;
@@ -144,7 +157,7 @@ void Rendezvous::Publish(const Turn& turn) {
   }
   if (late) Withdraw(round_.requested);
   if (work.hold != nullptr) {
-    standstills_.push_back(work.hold);
+    standstills_.splice(standstills_.end(), *work.hold_place);
     // They stand already, and look at `held_` before they go on.
     for (int cpu : round_.requested&(waiting_ | held_)) RunPart(cpu);
   }
@@ -265,13 +278,10 @@ Outcome Rendezvous::EndRound() {
 
 Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
   sync::Mark("GiveUpTurn");
-  std::erase(queue_, &turn);
+  queue_.remove(&turn);
   Outcome outcome;
   outcome.unknown = turn.work.targets - joined_;
   outcome.withdrawn = turn.work.targets & joined_;
-  const std::string doing =
-      fmt::format("not asked: the call waited for its turn behind {}", Ahead());
-  for (int cpu : outcome.withdrawn) outcome.laggards.push_back({cpu, doing});
   counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
   WakeNextTurn();
   return outcome;

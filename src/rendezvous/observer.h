@@ -39,7 +39,8 @@ class Observer {
   virtual ~Observer() = default;
 
   // On the thread that waits, with no lock held, and again each time the wait has doubled. The wait
-  // goes on when this returns; a call of a rendezvous in here is refused.
+  // goes on when this returns, or throws, which nobody hears of; a call of a rendezvous in here is
+  // refused.
   virtual void Waits(const Wait& wait) = 0;
 };
 

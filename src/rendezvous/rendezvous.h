@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -116,6 +117,7 @@ class Rendezvous {
     const CpuSet& targets;
     const absl::FunctionRef<void(int)>* function;  // null: a stop
     Hold* hold;                                    // null: a call
+    std::list<Hold*>* hold_place;                  // for standstills_: allocated beforehand
     Runs runs;
     uint64_t deadline;
     const char* name;
@@ -190,6 +192,7 @@ class Rendezvous {
   uint64_t Overruns(int cpu);
   void CountStart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool ReportIfDue(Vigil& vigil, const Turn* turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
   Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const char* Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -213,13 +216,15 @@ class Rendezvous {
   CpuSet joined_ ABSL_GUARDED_BY(mutex_);
   CpuSet waiting_ ABSL_GUARDED_BY(mutex_);  // owner waits in the library, and serves when woken
   CpuSet held_ ABSL_GUARDED_BY(mutex_);     // Member::holds > 0: they stand
-  std::deque<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
+  // Lists, here and below, for what goes in is allocated before anything has changed: where memory
+  // runs out nothing is left behind, and no call is lost.
+  std::list<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
   Round round_ ABSL_GUARDED_BY(mutex_);
   uint64_t round_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
+  std::list<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
   // For callers that are no vCPU. Kept, since a target may wake a caller that has just returned.
   std::deque<sync::ParkingSpot> spots_ ABSL_GUARDED_BY(mutex_);
-  std::vector<sync::ParkingSpot*> idle_spots_ ABSL_GUARDED_BY(mutex_);
+  std::vector<sync::ParkingSpot*> idle_spots_ ABSL_GUARDED_BY(mutex_);  // has room for all
   Counters counters_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -16,9 +15,11 @@ absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& t
                                             uint64_t deadline, bool through_standstill) {
   auto hold = std::make_unique<Hold>();
   hold->wanted = targets;
+  std::list<Hold*> place(1, hold.get());
   const Work work{.targets = targets,
                   .function = nullptr,
                   .hold = hold.get(),
+                  .hold_place = &place,
                   .runs = Runs::kAnywhere,
                   .deadline = deadline,
                   .name = "a stop",
@@ -58,7 +59,7 @@ void Rendezvous::LetGo(int cpu) {
 
 void Rendezvous::Release(Hold& hold) {
   sync::MutexLock lock(mutex_);
-  std::erase(standstills_, &hold);
+  standstills_.remove(&hold);
   for (int cpu : hold.held) {
     if (--MemberOf(cpu).holds > 0) continue;
     LetGo(cpu);

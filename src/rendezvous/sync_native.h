@@ -14,10 +14,24 @@ namespace muster::sync {
 struct ThreadState {
   int locks_held = 0;         // Mutexes of this library
   int functions_running = 0;  // functions of a rendezvous, whichever
-  bool observing = false;     // inside Observer::Waits
   int acting_for = 0;         // vCPUs whose run locks it has borrowed
+  // Why it may not call a rendezvous for another reason, to go after "called"; null: it may.
+  const char* barred = nullptr;
 };
 ThreadState& ThisThread();
+
+// Bars the calling thread from rendezvous while this lives: it is in a callback for which others
+// wait.
+class Barred {
+ public:
+  explicit Barred(const char* why) : before_(ThisThread().barred) { ThisThread().barred = why; }
+  ~Barred() { ThisThread().barred = before_; }
+  Barred(const Barred&) = delete;
+  Barred& operator=(const Barred&) = delete;
+
+ private:
+  const char* const before_;
+};
 
 // Monotonic time in nanoseconds (CLOCK_MONOTONIC). Deadlines are points on this clock.
 uint64_t Now();

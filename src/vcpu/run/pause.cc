@@ -29,7 +29,10 @@ absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
   if (!standstill.ok()) return standstill.status();
   auto state = std::make_unique<vcpu::Pause::State>(
       vcpu::Pause::State{*this, *std::move(standstill), tsc_obeys, /*host_tsc=*/0, /*kvmclock=*/0});
-  clock_.Hold();
+  {
+    const sync::Barred barred("in Clock::Hold, for which the vCPUs wait");
+    clock_.Hold();
+  }
   state->host_tsc = __rdtsc();
   state->kvmclock = handle_.GetClock();
   return vcpu::Pause(std::move(state));
@@ -61,6 +64,7 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_o
       Call{.targets = standing, .function = go_on, .runs = Runs::kAnywhere, .name = "resume"});
   status.Update(outcome.status());
   if (passed != 0) status.Update(MoveProber(-static_cast<int64_t>(passed)));
+  const sync::Barred barred("in Clock::Continue, for which the vCPUs wait");
   clock_.Continue();
   return status;
 }
