@@ -40,6 +40,8 @@ struct Call {
   Runs runs = Runs::kOnOwnerThread;
   uint64_t deadline = sync::kNever;  // sync::Now() past which no function starts
   const char* name = "call";         // for diagnosis; outlives the call
+  // It does not wait for standstills, and runs also for those that stand: see Standstill::Execute.
+  bool through_standstills = false;
 };
 
 // A vCPU that was withdrawn, and what it was doing instead of starting.

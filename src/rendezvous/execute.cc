@@ -10,11 +10,6 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
-  return Execute(initiator, call, /*through_standstill=*/false);
-}
-
-absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call,
-                                            bool through_standstill) {
   return Perform(initiator, {.targets = call.targets,
                              .function = &call.function,
                              .hold = nullptr,
@@ -22,7 +17,7 @@ absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& cal
                              .runs = call.runs,
                              .deadline = call.deadline,
                              .name = call.name,
-                             .through_standstill = through_standstill});
+                             .through_standstill = call.through_standstills});
 }
 
 absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& work) {
@@ -56,11 +51,17 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       Publish(turn);
       AskTargets(initiator);
       AwaitTargets(vigil);
+      CpuSet lost = round_.lost_wakes;
       outcome = EndRound();
       if (work.hold != nullptr && outcome.withdrawn.Empty()) {
         work.hold->granted = true;
         ++counters_.stops;
+        const CpuSet rest = outcome.ran - lost;
+        mutex_.Unlock();
+        lost |= FindLostWakes(rest, /*all_stand=*/true);
+        mutex_.Lock();
       }
+      counters_.lost_wakes += static_cast<uint64_t>(lost.Count());
     } else {
       std::snprintf(behind.data(), behind.size(), "%s", Ahead());
       outcome = GiveUpTurn(turn);
@@ -172,7 +173,9 @@ void Rendezvous::AskTargets(Initiator initiator) {
   const CpuSet in_library = others & waiting_;  // the hint and a kick are not needed there
   const CpuSet elsewhere = others - in_library;
 
+  const bool stop = round_.work->hold != nullptr;
   mutex_.Unlock();
+  const CpuSet lost = stop ? FindLostWakes(elsewhere, /*all_stand=*/false) : CpuSet();
   for (int cpu : in_library) {
     SeatOf(cpu).spot.Wake();
     NoteAsked(cpu);
@@ -187,11 +190,20 @@ void Rendezvous::AskTargets(Initiator initiator) {
   if (may_borrow) borrowed |= Borrow(notified);  // see Notifier::Notify
   mutex_.Lock();
 
+  round_.lost_wakes = lost;
   counters_.woken += static_cast<uint64_t>(in_library.Count());
   round_.notified = notified;
   counters_.notified += static_cast<uint64_t>(notified.Count());
   ActFor(borrowed);
   if (initiator.is_vcpu()) RunPart(initiator.cpu());
+}
+
+CpuSet Rendezvous::FindLostWakes(const CpuSet& cpus, bool all_stand) {
+  CpuSet lost;
+  for (int cpu : cpus) {
+    if (notifier_.WakeIsLost(cpu, all_stand)) lost.Add(cpu);
+  }
+  return lost;
 }
 
 // Those of them that can be acted for, which the caller then does.
@@ -209,7 +221,6 @@ CpuSet Rendezvous::Borrow(const CpuSet& cpus) {
 void Rendezvous::ActFor(const CpuSet& borrowed) {
   const bool stop = round_.work->hold != nullptr;
   for (int cpu : borrowed) {
-    if (stop && notifier_.WakeIsLost(cpu)) ++counters_.lost_wakes;
     if (RunPart(cpu)) ++counters_.helped;
     // Held or not: an owner that wakes finds out in Serve.
     if (stop) SetHint(cpu);

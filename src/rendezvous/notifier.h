@@ -12,9 +12,9 @@ struct Entries {
   uint64_t made = 0;   // the last that passed that look; stored after it
 };
 
-// What the rendezvous asks of the layer that runs the vCPUs. All but the last two functions are
-// called by the thread that initiates a call, with none of this library's locks held. Each may be
-// called for a vCPU that has just left.
+// What the rendezvous asks of the layer that runs the vCPUs. All but EntriesOf are called by the
+// thread that initiates a call, with none of this library's locks held. Each may be called for a
+// vCPU that has just left.
 class Notifier {
  public:
   virtual ~Notifier() = default;
@@ -41,14 +41,16 @@ class Notifier {
   // What `cpu` is doing, in a few words for a person; "in the guest", "halted".
   virtual std::string Describe(int cpu) = 0;
 
-  // For the two checks below: no wait, no lock; may be called with the rendezvous' mutex held.
+  // For evidence of defects: no wait, no lock; may be called with the rendezvous' mutex held.
   // `begun`, read after Notify(cpu) has returned, covers every entry whose last look came before
   // it.
   virtual Entries EntriesOf(int /*cpu*/) { return {}; }
 
-  // Of a vCPU that the caller has borrowed: whether what it sleeps for is there, and nothing is on
-  // its way to wake it.
-  virtual bool WakeIsLost(int /*cpu*/) { return false; }
+  // Whether `cpu` sleeps though it has reason to be awake, and nothing is on its way to wake it:
+  // certain, or false. Asked of the targets of a stop before they are told, which would mend it,
+  // and again when they stand. `all_stand`: no thread of a target is in the midst of waking another
+  // vCPU.
+  virtual bool WakeIsLost(int /*cpu*/, bool /*all_stand*/) { return false; }
 };
 
 }  // namespace muster::rendezvous

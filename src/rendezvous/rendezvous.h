@@ -85,6 +85,9 @@ class Rendezvous {
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
                                   uint64_t deadline = sync::kNever);
 
+  // Whether a standstill holds `cpu`, below the capacity.
+  bool Holds(int cpu) const;
+
   CpuSet members() const;
   Counters counters() const;
 
@@ -145,6 +148,7 @@ class Rendezvous {
     CpuSet freed;  // see Freed; the caller has yet to look at them
     uint64_t published_ns = 0;
     Outcome outcome;
+    CpuSet lost_wakes;     // found while they were asked
     bool crowded = false;  // more targets than cores
   };
 
@@ -163,11 +167,11 @@ class Rendezvous {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
                                   bool through_standstill);
-  absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call, bool through_standstill);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskTargets(Initiator initiator) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  CpuSet FindLostWakes(const CpuSet& cpus, bool all_stand) ABSL_LOCKS_EXCLUDED(mutex_);
   CpuSet Borrow(const CpuSet& cpus) ABSL_LOCKS_EXCLUDED(mutex_);
   void ActFor(const CpuSet& borrowed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteAsked(int cpu);

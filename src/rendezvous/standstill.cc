@@ -70,6 +70,11 @@ void Rendezvous::Release(Hold& hold) {
   WakeNextTurn();
 }
 
+bool Rendezvous::Holds(int cpu) const {
+  sync::MutexLock lock(mutex_);
+  return held_.Contains(cpu);
+}
+
 CpuSet Rendezvous::Standing(const Hold& hold) const {
   sync::MutexLock lock(mutex_);
   return hold.held;
@@ -102,7 +107,9 @@ CpuSet Standstill::standing() const {
 
 absl::StatusOr<Outcome> Standstill::Execute(Initiator initiator, const Call& call) {
   if (hold_ == nullptr) return absl::FailedPreconditionError("the standstill has been released");
-  return rendezvous_->Execute(initiator, call, /*through_standstill=*/true);
+  Call through = call;
+  through.through_standstills = true;
+  return rendezvous_->Execute(initiator, through);
 }
 
 absl::StatusOr<Standstill> Standstill::Stop(Initiator initiator, const CpuSet& targets,

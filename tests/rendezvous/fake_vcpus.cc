@@ -170,6 +170,15 @@ bool FakeVcpus::Look(int cpu, const std::function<void()>& look) {
   return true;
 }
 
+bool FakeVcpus::WakeIsLost(int cpu, bool) {
+  Expect(sync::ThisThread().locks_held == 0);
+  if (cpus_[cpu].word != Word::kParked || !Take(cpu)) return false;
+  const bool lost = cpus_[cpu].before_borrow == Word::kParked && cpus_[cpu].interrupt &&
+                    !cpus_[cpu].waking;
+  PutBack(cpu);
+  return lost;
+}
+
 void FakeVcpus::GoOutside(int cpu) {
   cpus_[cpu].outside = true;
   cpus_[cpu].word = Word::kFree;
@@ -190,6 +199,7 @@ void FakeVcpus::ComeInside(int cpu) {
 }
 
 std::string FakeVcpus::Describe(int cpu) {
+  Expect(sync::ThisThread().locks_held == 0);
   static constexpr const char* kNames[] = {"free", "in user code", "in the guest", "parked",
                                            "borrowed"};
   return kNames[static_cast<int>(cpus_[cpu].word.load())];

@@ -88,7 +88,7 @@ class FakeVcpus : public Notifier {
   void GiveBack(int cpu) override;
   std::string Describe(int cpu) override;
   Entries EntriesOf(int cpu) override { return {cpus_[cpu].begun, cpus_[cpu].made}; }
-  bool WakeIsLost(int cpu) override { return cpus_[cpu].interrupt && !cpus_[cpu].waking; }
+  bool WakeIsLost(int cpu, bool all_stand) override;
 
  private:
   struct Cpu {

@@ -142,6 +142,7 @@ TestVm::TestVm(int cpus, VmConfig config) {
 
 TestVm::~TestVm() {
   Stop();
+  CheckNoDefect();
   clock_.Attach(nullptr);
   vm_.reset();
   munmap(ram_, kRamSize);
@@ -274,6 +275,13 @@ Inspection TestVm::Look(int cpu) {
   }
   FAIL("CPU " << cpu << " did not answer\n" << Describe());
   return {};
+}
+
+void TestVm::CheckNoDefect() const {
+  const rendezvous::Counters counters = vm_->meeting_counters();
+  CHECK(counters.overruns == 0);
+  CHECK(counters.escapes == 0);
+  CHECK(counters.lost_wakes == 0);
 }
 
 std::string TestVm::Describe() {

@@ -125,6 +125,9 @@ class TestVm {
   const Exit& last_exit(int cpu) const { return last_exits_[static_cast<size_t>(cpu)]; }
   std::string Describe();
 
+  // The evidence that the meetings have of defects; also looked at in the end.
+  void CheckNoDefect() const;
+
  private:
   void Drive(int cpu);
   void Record(int cpu, const PortExit& exit);

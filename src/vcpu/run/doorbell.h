@@ -62,6 +62,14 @@ class Doorbell {
   }
   // For the borrower: kParked, its owner's thread sleeps meanwhile, or kFree.
   Execution before_borrow() const { return before_borrow_; }
+  // For the borrower: the owner had looked at the requests and found none before it went to sleep,
+  // and nobody has woken it since.
+  bool SleepsUnwoken() const {
+    // Acquire: a request that the caller has seen before this was then made after that look, and
+    // who made it has read kParked or kBorrowed, and wakes the owner next.
+    return before_borrow_ == Execution::kParked && asleep_.Load(std::memory_order_acquire) &&
+           spot_.Prepare() == parked_at_.Load(std::memory_order_relaxed);
+  }
 
   Execution execution() const {
     sync::Step step;
@@ -159,10 +167,13 @@ class Doorbell {
   template <typename Parked>
   void Park(Parked&& parked) {
     const uint32_t seen = Prepare();
+    parked_at_.Store(seen, std::memory_order_relaxed);  // read by those who have seen kParked
     Announce(Execution::kParked);
     if (requests() == 0) {
       parked();
+      asleep_.Store(true, std::memory_order_release);  // after the look: see SleepsUnwoken
       spot_.Park(seen);
+      asleep_.Store(false, std::memory_order_relaxed);  // before the next kParked
     }
     Unpark();
   }
@@ -234,6 +245,8 @@ class Doorbell {
   const pid_t process_;
   sync::Atomic<uint64_t> kicks_{0};
   sync::Atomic<uint64_t> begun_{0}, made_{0};   // entries; the owner writes
+  sync::Atomic<uint32_t> parked_at_{0};         // the wake word that it sleeps on; likewise
+  sync::Atomic<bool> asleep_{false};            // likewise
   Execution before_borrow_ = Execution::kFree;  // the borrower's
   sync::Atomic<const sync::ThreadState*> borrower_{nullptr};
   const int kick_signal_;

@@ -1,6 +1,7 @@
 #include <x86intrin.h>
 
 #include <muster/rendezvous/standstill.h>
+#include <muster/vcpu/run/loan.h>
 #include <muster/vcpu/run/pause.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -58,7 +59,14 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_o
     sync::MutexLock lock(mutex);
     status.Update(each);
   };
-  // Each on a holder of its run lock: those that are awake wait in the standstill.
+  // Each on a holder of its run lock. Those whose thread sleeps or is outside, whatever they are to
+  // do next; then those that are awake, and wait in the standstill.
+  for (int cpu : CpuSet(standing)) {
+    const Loan loan(core(cpu));
+    if (!loan.granted()) continue;
+    go_on(cpu);
+    standing.Remove(cpu);
+  }
   const absl::StatusOr<Outcome> outcome = standstill.Execute(
       Initiator::Outside(),
       Call{.targets = standing, .function = go_on, .runs = Runs::kAnywhere, .name = "resume"});

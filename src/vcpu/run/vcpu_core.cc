@@ -149,6 +149,21 @@ absl::Status VcpuCore::WhileLocked(Work&& work) {
   return status;
 }
 
+bool VcpuCore::StandsStill() const {
+  // The hint is set as long as a vCPU stands whose owner is outside.
+  return vm_.rendezvous().Pending(cpu_) && vm_.rendezvous().Holds(cpu_);
+}
+
+template <typename Work>
+absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
+  return WhileLocked([&] {
+    if (StandsStill()) {
+      if (const auto served = vm_.rendezvous().Serve(cpu_); !served.ok()) return served.status();
+    }
+    return work();
+  });
+}
+
 void VcpuCore::RunOnceInline(Exit& exit) {
   const absl::Status status = WhileLocked([&]() __attribute__((always_inline)) {
     const Stay stay(vm_, cpu_, Stay::Where::kLoop);  // as long as it has the run lock
@@ -180,11 +195,13 @@ Exit Vcpu::Run() {
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
+  if (StandsStill()) return vm_.fabric().SendMessage(kOutside, message);
   return WhileLocked([&] { return vm_.fabric().SendMessage(Source(), message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
   if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
+  if (StandsStill()) return vm_.SetLine(kOutside, pin, asserted);
   return WhileLocked([&] { return vm_.SetLine(Source(), pin, asserted); });
 }
 
@@ -193,7 +210,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     return absl::InvalidArgumentError(
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
-  return WhileLocked([&] {
+  return WhenItMayGoOn([&] {
     vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
     ForgetPending();
     AsFirmwareLeaves(vm_.x2apic());
@@ -204,7 +221,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
 }
 
 absl::Status VcpuCore::Hold() {
-  return WhileLocked([&] {
+  return WhenItMayGoOn([&] {
     doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
     held_ = true;
     return absl::OkStatus();
@@ -304,8 +321,7 @@ bool VcpuCore::CanBeActedFor() const {
          (held_ || state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
 }
 
-bool VcpuCore::WakeIsLost() const {
-  if (doorbell_.requests() != 0) return false;  // whoever made one wakes it, or has
+bool VcpuCore::CouldRun() const {
   if (held_) return false;
   return state_ == RunState::kRunning || (state_ == RunState::kHalted && CanTakeInterrupt());
 }

@@ -86,8 +86,8 @@ class VcpuCore {
   // A borrower may change the models: the vCPU is asleep, no exit is half done, and its caller has
   // nothing of it in hand. Else it would stand still while a device works for it.
   bool CanBeActedFor() const;
-  // Asleep in spite of what it has, and with nothing on its way to wake it: a defect.
-  bool WakeIsLost() const;
+  // By what it has taken in, it has no reason to sleep.
+  bool CouldRun() const;
   // Asleep, and nothing that it has or expects will wake it.
   bool AsleepForGood() const;
 
@@ -125,6 +125,11 @@ class VcpuCore {
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileLocked(Work&& work);
+  // The same, after the standstill in which this vCPU is, if it is in one.
+  template <typename Work>
+  absl::Status WhenItMayGoOn(Work&& work);
+  // Held by a standstill, while its owner is outside.
+  bool StandsStill() const;
   [[gnu::always_inline]] inline void RunLocked(Exit& exit);
   // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
   int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }

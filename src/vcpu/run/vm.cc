@@ -59,7 +59,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
 int Vm::cpus() const { return core_->cpus(); }
 Vcpu& Vm::vcpu(int cpu) { return core_->vcpu(cpu); }
 absl::Status Vm::AddVcpu(int cpu) { return core_->AddVcpu(cpu); }
-absl::Status Vm::RemoveVcpu(int cpu) { return core_->RemoveVcpu(cpu); }
+absl::Status Vm::RemoveVcpu(int cpu) {
+  const VmCore::Ringing ringing(*core_);
+  return core_->RemoveVcpu(cpu);
+}
 bool Vm::HasVcpu(int cpu) const { return core_->IsPresent(cpu); }
 MemorySlots& Vm::memory() { return core_->memory(); }
 absl::Status Vm::SetStart(const StartState& start) {
@@ -69,9 +72,11 @@ absl::Status Vm::SetStart(const StartState& start) {
       "SetStart called while a thread is inside Run of vCPU 0: it says where the first Run begins");
 }
 void Vm::TimerExpired(int cpu) {
+  const VmCore::Ringing ringing(*core_);
   if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);
 }
 absl::Status Vm::SendMessage(const apic::Message& message) {
+  const VmCore::Ringing ringing(*core_);
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
     return core_->core(cpu).Send(message);  // also of one that has been removed meanwhile
   }
@@ -86,12 +91,16 @@ absl::Status Vm::SendMsi(const apic::Msi& msi) {
   return message ? SendMessage(*message) : absl::OkStatus();
 }
 absl::Status Vm::SetLine(unsigned pin, bool asserted) {
+  const VmCore::Ringing ringing(*core_);
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
     return core_->core(cpu).SetLine(pin, asserted);
   }
   return core_->SetLine(kOutside, pin, asserted);
 }
-void Vm::ExtIntRaised() { core_->ExtIntRaised(); }
+void Vm::ExtIntRaised() {
+  const VmCore::Ringing ringing(*core_);
+  core_->ExtIntRaised();
+}
 apic::IoApic Vm::IoApicState() const { return core_->fabric().ioapic().Snapshot(); }
 std::vector<Event> Vm::OutsideEvents() { return core_->OutsideEvents(); }
 rendezvous::Counters Vm::meeting_counters() const { return core_->rendezvous().counters(); }
@@ -104,7 +113,10 @@ absl::StatusOr<Pause> Vm::Pause(uint64_t timeout_ns) {
   }
   return core_->Pause(timeout_ns);
 }
-void Vm::Stop() { core_->Stop(); }
+void Vm::Stop() {
+  const VmCore::Ringing ringing(*core_);
+  core_->Stop();
+}
 std::vector<Inspection> Vm::InspectAll(uint64_t timeout_ns) {
   return core_->InspectAll(timeout_ns);
 }
@@ -121,10 +133,12 @@ Exit Vcpu::Run(Devices& devices) {
   return WithoutCore();
 }
 absl::Status Vcpu::SendMessage(const apic::Message& message) {
+  const VmCore::Ringing ringing(*vm_);
   VcpuCore* core = vm_->Find(cpu_);
   return core != nullptr ? core->Send(message) : VmCore::NotThere(cpu_);
 }
 absl::Status Vcpu::SetLine(unsigned pin, bool asserted) {
+  const VmCore::Ringing ringing(*vm_);
   VcpuCore* core = vm_->Find(cpu_);
   return core != nullptr ? core->SetLine(pin, asserted) : VmCore::NotThere(cpu_);
 }
@@ -137,6 +151,7 @@ absl::Status Vcpu::Hold() {
   return core != nullptr ? core->Hold() : VmCore::NotThere(cpu_);
 }
 void Vcpu::LetGo() {
+  const VmCore::Ringing ringing(*vm_);
   if (VcpuCore* core = vm_->Find(cpu_)) core->doorbell().Ring(kRequestGoOn);
 }
 absl::StatusOr<Inspection> Vcpu::Inspect() {

@@ -118,7 +118,8 @@ class Vm {
   void TimerExpired(int cpu);
 
   // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
-  // vCPUs. INIT and SIPI wait for their targets; the others never wait.
+  // vCPUs. INIT and SIPI wait for their targets; the others never wait. In a pause as well: a vCPU
+  // finds what came when it goes on.
   absl::Status SendMessage(const apic::Message& message);
 
   // The same for what a device writes to an address. InvalidArgument where that is none of MSIs.

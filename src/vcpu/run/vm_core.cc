@@ -314,9 +314,17 @@ void VmCore::Freed(int cpu) { rendezvous_.Freed(cpu); }
 
 std::string VmCore::Describe(int cpu) { return core(cpu).Describe(); }
 
-bool VmCore::WakeIsLost(int cpu) {
-  // One that was outside Run when it was borrowed has nobody to wake.
-  return core(cpu).doorbell().before_borrow() == Execution::kParked && core(cpu).WakeIsLost();
+bool VmCore::WakeIsLost(int cpu, bool all_stand) {
+  Doorbell& doorbell = core(cpu).doorbell();
+  if (doorbell.execution() != Execution::kParked) return false;
+  const Loan loan(core(cpu), Loan::Wait::kNo);
+  if (!loan.granted()) return false;
+  // What a borrower changes it rings for before it gives the vCPU back.
+  if (doorbell.requests() == 0) return doorbell.SleepsUnwoken() && core(cpu).CouldRun();
+  // Who has made a request may be about to wake it. vCPUs' threads are not when they stand. Of the
+  // others one was counted before it made the request that was seen above: where none is counted
+  // now, it has woken the vCPU, and that is seen below. Seq_cst, all of it.
+  return all_stand && ringing_.Load(std::memory_order_seq_cst) == 0 && doorbell.SleepsUnwoken();
 }
 
 // ---- MessageSink --------------------------------------------------------------------------------
@@ -370,7 +378,13 @@ absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const cha
   return rendezvous_
       .Execute(
           initiator,
-          Call{.targets = targets, .function = function, .runs = Runs::kAnywhere, .name = name})
+          Call{.targets = targets,
+               .function = function,
+               .runs = Runs::kAnywhere,
+               .name = name,
+               // A guest's own wait, for it stands too. Who pauses the guest may send it an INIT,
+               // or a device's message that turns out to be one.
+               .through_standstills = origin.cpu == kOutside})
       .status();
 }
 

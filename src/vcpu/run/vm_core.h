@@ -126,7 +126,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void Freed(int cpu);
   std::string Describe(int cpu) override;
   rendezvous::Entries EntriesOf(int cpu) override { return core(cpu).doorbell().entries(); }
-  bool WakeIsLost(int cpu) override;
+  bool WakeIsLost(int cpu, bool all_stand) override;
 
   // MessageSink
   uint64_t NowIfRecorded() override {
@@ -140,6 +140,18 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   absl::Status Startup(const Origin& origin, const rendezvous::CpuSet& targets,
                        uint8_t vector) override;
   absl::Status TakeMail(const Origin& origin, const rendezvous::CpuSet& targets) override;
+
+  // Held by whoever is not in the run loop of a vCPU, while it may ring others: see WakeIsLost.
+  class Ringing {
+   public:
+    explicit Ringing(VmCore& vm) : vm_(vm) { vm_.ringing_.FetchAdd(1, std::memory_order_seq_cst); }
+    ~Ringing() { vm_.ringing_.FetchSub(1, std::memory_order_seq_cst); }
+    Ringing(const Ringing&) = delete;
+    Ringing& operator=(const Ringing&) = delete;
+
+   private:
+    VmCore& vm_;
+  };
 
  private:
   absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
@@ -197,6 +209,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void TellAllAsleep();
   void TakeOutTheFree();
   sync::Atomic<bool> stop_unfinished_{false};
+  sync::Atomic<int> ringing_{0};       // see Ringing
   sync::Atomic<int> awake_{0};         // vCPUs that are not parked
   sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
 
