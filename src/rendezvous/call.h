@@ -80,9 +80,10 @@ struct Counters {
   uint64_t spurious = 0;  // Serve that found nothing to do
   uint64_t refused = 0;   // calls from a forbidden context
   uint64_t stops = 0;     // standstills granted
+  uint64_t aside = 0;     // waits of members that have finished, for others who need their core
 
   // Defects, each seen and none inferred from time: 0 whatever happens.
-  uint64_t overruns = 0;    // entries of the guest made by a vCPU that was told to serve first
+  uint64_t overruns = 0;    // entries of the guest by a vCPU that was told first: see Straggler
   uint64_t escapes = 0;     // vCPUs that entered the guest in a standstill that held them
   uint64_t lost_wakes = 0;  // vCPUs found asleep at a stop with reason to be awake
 

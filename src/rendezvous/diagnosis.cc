@@ -4,6 +4,7 @@
 #include <new>
 #include <optional>
 
+#include <muster/rendezvous/hold.h>
 #include <muster/rendezvous/rendezvous.h>
 
 // Who waits for whom, and the evidence of defects.
@@ -13,6 +14,12 @@ namespace {
 double Ms(uint64_t ns) { return static_cast<double>(ns) * 1e-6; }
 
 uint64_t Since(uint64_t then, uint64_t now) { return now > then ? now - then : 0; }
+
+int NumberOf(Initiator initiator) { return initiator.is_vcpu() ? initiator.cpu() : -1; }
+
+std::string NameOf(int initiator) {
+  return initiator < 0 ? std::string("a thread outside") : fmt::format("vCPU {}", initiator);
+}
 
 std::string ToString(const Straggler& straggler) {
   std::string text = fmt::format("vCPU {} ", straggler.cpu);
@@ -25,18 +32,19 @@ std::string ToString(const Straggler& straggler) {
                 : fmt::format("{} {:.3f} ms ago", straggler.notified ? "kicked" : "woken",
                               Ms(straggler.asked_ns));
   }
-  if (straggler.overruns != 0) text += fmt::format(", ENTERED {} times since", straggler.overruns);
+  if (straggler.overruns != 0) text += ", ENTERED the guest since";
   return text + ": " + straggler.doing;
 }
 
 }  // namespace
 
 std::string ToString(const Wait& wait) {
-  std::string text = fmt::format(
-      "'{}' by {} has waited {:.3f} ms for ", wait.name,
-      wait.initiator < 0 ? std::string("a thread outside") : fmt::format("vCPU {}", wait.initiator),
-      Ms(wait.waited_ns));
-  text += wait.has_turn ? "its targets" : fmt::format("its turn behind '{}'", wait.behind);
+  std::string text = fmt::format("'{}' by {} has waited {:.3f} ms for ", wait.name,
+                                 NameOf(wait.initiator), Ms(wait.waited_ns));
+  text += wait.has_turn ? "its targets"
+                        : fmt::format("its turn behind '{}' by {}, since {:.3f} ms", wait.behind,
+                                      NameOf(wait.behind_initiator), Ms(wait.behind_ns));
+  if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; standing still {}", wait.standing.ToString());
   for (const Straggler& straggler : wait.stragglers) text += "; " + ToString(straggler);
   return text;
@@ -59,10 +67,13 @@ void Rendezvous::CountStart(int cpu) {
   ++counters_.start_delay[std::min(bucket, counters_.start_delay.size() - 1)];
 }
 
-const char* Rendezvous::Ahead() const {
-  return round_.work != nullptr ? round_.work->name
-         : standstills_.empty() ? "others"
-                                : "a standstill";
+Rendezvous::Before Rendezvous::Ahead() const {
+  if (round_.work != nullptr) {
+    return {round_.work->name, round_.work->initiator, round_.published_ns};
+  }
+  if (standstills_.empty()) return {"others", Initiator::Outside(), sync::Now()};
+  const Hold& hold = *standstills_.front();
+  return {hold.name, hold.initiator, hold.since_ns};
 }
 
 // Tells the observer of a wait that has lasted. True: the mutex was dropped for it.
@@ -99,12 +110,21 @@ void Rendezvous::Tell(Wait& wait) {
 // `turn`: what it still waits for; null: it has it.
 Wait Rendezvous::WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now) {
   Wait wait{.name = vigil.name,
-            .initiator = vigil.initiator.is_vcpu() ? vigil.initiator.cpu() : -1,
+            .initiator = NumberOf(vigil.initiator),
             .waited_ns = Since(vigil.since_ns, now),
             .has_turn = turn == nullptr,
             .standing = held_,
             .stragglers = {}};
-  if (turn != nullptr) wait.behind = Ahead();
+  if (turn != nullptr) {
+    const Before before = Ahead();
+    wait.behind = before.name;
+    wait.behind_initiator = NumberOf(before.initiator);
+    wait.behind_ns = Since(before.since_ns, now);
+    for (const Turn* other : queue_) {
+      if (other == turn) break;
+      ++wait.queued_before;
+    }
+  }
   for (int cpu : round_.requested | round_.running) {
     const bool started = round_.running.Contains(cpu);
     // Relaxed: see Seat.

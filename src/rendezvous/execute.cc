@@ -10,7 +10,8 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
-  return Perform(initiator, {.targets = call.targets,
+  return Perform(initiator, {.initiator = initiator,
+                             .targets = call.targets,
                              .function = &call.function,
                              .hold = nullptr,
                              .hold_place = nullptr,
@@ -63,7 +64,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       }
       counters_.lost_wakes += static_cast<uint64_t>(lost.Count());
     } else {
-      std::snprintf(behind.data(), behind.size(), "%s", Ahead());
+      std::snprintf(behind.data(), behind.size(), "%s", Ahead().name);
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
       if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());
@@ -159,6 +160,7 @@ void Rendezvous::Publish(const Turn& turn) {
   if (late) Withdraw(round_.requested);
   if (work.hold != nullptr) {
     standstills_.splice(standstills_.end(), *work.hold_place);
+    work.hold->since_ns = round_.published_ns;
     // They stand already, and look at `held_` before they go on.
     for (int cpu : round_.requested&(waiting_ | held_)) RunPart(cpu);
   }
@@ -174,6 +176,7 @@ void Rendezvous::AskTargets(Initiator initiator) {
   const CpuSet elsewhere = others - in_library;
 
   const bool stop = round_.work->hold != nullptr;
+  round_.notified = elsewhere;  // for who reports meanwhile
   mutex_.Unlock();
   const CpuSet lost = stop ? FindLostWakes(elsewhere, /*all_stand=*/false) : CpuSet();
   for (int cpu : in_library) {

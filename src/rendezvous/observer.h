@@ -12,10 +12,12 @@ namespace muster::rendezvous {
 struct Straggler {
   int cpu = -1;
   bool started = false;
-  uint64_t since_ns = 0;   // how long: in the function, or from the publication of the call
-  bool notified = false;   // Notifier::Notify was called for it; else it was woken in the library
-  uint64_t asked_ns = 0;   // how long ago it was told, by either; 0: not yet, or no need to
-  uint64_t overruns = 0;   // entries of the guest that it made all the same: a defect
+  uint64_t since_ns = 0;  // how long: in the function, or from the publication of the call
+  bool notified = false;  // Notifier::Notify was called for it; else it was woken in the library
+  uint64_t asked_ns = 0;  // how long ago it was told, by either; 0: not yet, or no need to
+  // Entries of the guest that it made all the same, a defect; of more than one, those but the last
+  // may have been taken back.
+  uint64_t overruns = 0;
   std::string doing = {};  // Notifier::Describe
 };
 
@@ -25,7 +27,10 @@ struct Wait {
   int initiator = -1;                 // the vCPU whose owner waits; -1: another thread
   uint64_t waited_ns = 0;             // since the call was made
   bool has_turn = false;              // false: another call or a standstill is before it
-  std::string behind = {};            // what that is
+  std::string behind = {};            // what that is: its name
+  int behind_initiator = -1;          // who has made it, as above
+  uint64_t behind_ns = 0;             // since it has had its turn
+  int queued_before = 0;              // calls that wait as well, and were made before
   CpuSet standing = {};               // vCPUs that standstills hold
   std::vector<Straggler> stragglers;  // of the call that has its turn, this one or another
 };

@@ -48,6 +48,7 @@ absl::Status Rendezvous::Leave(int cpu) {
     return absl::NotFoundError(fmt::format("vCPU {} has not joined", cpu));
   joined_.Remove(cpu);
   if (round_.requested.Contains(cpu)) {
+    counters_.overruns += Overruns(cpu);
     round_.requested.Remove(cpu);
     round_.outcome.left.Add(cpu);
     SignalIfDone();

@@ -81,9 +81,10 @@ class Rendezvous {
 
   // Returns when all of `targets` that are there stand still; CpuSet::All() stops the world. An
   // initiator that is a target is held in its next Serve. DeadlineExceeded: some did not
-  // stand by `deadline`; the message names them, and all have been let go. Else as Execute.
+  // stand by `deadline`; the message names them, and all have been let go. Else as Execute. `name`
+  // is for diagnosis, and outlives the Standstill.
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
-                                  uint64_t deadline = sync::kNever);
+                                  uint64_t deadline = sync::kNever, const char* name = "a stop");
 
   // Whether a standstill holds `cpu`, below the capacity.
   bool Holds(int cpu) const;
@@ -117,6 +118,7 @@ class Rendezvous {
   };
   // A call or a stop, on its caller's frame.
   struct Work {
+    Initiator initiator;
     const CpuSet& targets;
     const absl::FunctionRef<void(int)>* function;  // null: a stop
     Hold* hold;                                    // null: a call
@@ -130,6 +132,12 @@ class Rendezvous {
   struct Turn {
     const Work& work;
     sync::ParkingSpot& spot;
+  };
+  // What a turn waits for, for diagnosis.
+  struct Before {
+    const char* name;
+    Initiator initiator;
+    uint64_t since_ns;
   };
   // A caller's wait, for diagnosis.
   struct Vigil {
@@ -166,7 +174,7 @@ class Rendezvous {
   absl::StatusOr<Outcome> Perform(Initiator initiator, const Work& work)
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
-                                  bool through_standstill);
+                                  const char* name, bool through_standstill);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -199,7 +207,7 @@ class Rendezvous {
   void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
   Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  const char* Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Before Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Standstill (standstill.cc).
   void Grip(int cpu, Hold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -149,6 +149,7 @@ int Rendezvous::AwaitRelease(int cpu) {
 void Rendezvous::StandAside(uint64_t round) {
   if (round_number_ != round || !round_.crowded) return;
   if (round_.requested.Empty() && round_.running.Empty()) return;
+  ++counters_.aside;
   const uint32_t seen = round_end_.Prepare();
   mutex_.Unlock();
   round_end_.Park(seen, sync::Now() + kStandAsideNs);

@@ -7,22 +7,23 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
-                                            uint64_t deadline) {
-  return Stop(initiator, targets, deadline, /*through_standstill=*/false);
+                                            uint64_t deadline, const char* name) {
+  return Stop(initiator, targets, deadline, name, /*through_standstill=*/false);
 }
 
 absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
-                                            uint64_t deadline, bool through_standstill) {
-  auto hold = std::make_unique<Hold>();
-  hold->wanted = targets;
+                                            uint64_t deadline, const char* name,
+                                            bool through_standstill) {
+  auto hold = std::make_unique<Hold>(Hold{.name = name, .initiator = initiator, .wanted = targets});
   std::list<Hold*> place(1, hold.get());
-  const Work work{.targets = targets,
+  const Work work{.initiator = initiator,
+                  .targets = targets,
                   .function = nullptr,
                   .hold = hold.get(),
                   .hold_place = &place,
                   .runs = Runs::kAnywhere,
                   .deadline = deadline,
-                  .name = "a stop",
+                  .name = name,
                   .through_standstill = through_standstill};
   absl::StatusOr<Outcome> outcome;
   try {
@@ -113,9 +114,9 @@ absl::StatusOr<Outcome> Standstill::Execute(Initiator initiator, const Call& cal
 }
 
 absl::StatusOr<Standstill> Standstill::Stop(Initiator initiator, const CpuSet& targets,
-                                            uint64_t deadline) {
+                                            uint64_t deadline, const char* name) {
   if (hold_ == nullptr) return absl::FailedPreconditionError("the standstill has been released");
-  return rendezvous_->Stop(initiator, targets, deadline, /*through_standstill=*/true);
+  return rendezvous_->Stop(initiator, targets, deadline, name, /*through_standstill=*/true);
 }
 
 }  // namespace muster::rendezvous

@@ -26,11 +26,11 @@ class Standstill {
   // The vCPUs that stand, those that joined since included.
   CpuSet standing() const;
 
-  // Rendezvous::Execute and Stop, not made to wait for this standstill. A nested standstill counts
+  // Rendezvous::Execute and Stop, not made to wait for standstills. A nested standstill counts
   // by itself: a vCPU goes on when the last that holds it is released, in whatever order.
   absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call);
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
-                                  uint64_t deadline = sync::kNever);
+                                  uint64_t deadline = sync::kNever, const char* name = "a stop");
 
   // Lets them go; only the first call does anything, after which this object is empty.
   void Release();

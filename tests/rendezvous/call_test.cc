@@ -278,6 +278,47 @@ TEST_CASE("calls from forbidden contexts are refused, in every build") {
 
 // Whoever finishes last must not touch the call, the function or anything else on a frame that
 // ends with the call: here the frame is freed, and its thread gone, as soon as Execute returns.
+TEST_CASE("a thread that acts for a vCPU, or is in a callback that others wait for, is refused") {
+  FakeVcpus vcpus(1);
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  const auto refusal = [&] {
+    return std::string(vcpus.rendezvous()
+                           .Execute(Initiator::Outside(), {.targets = {0}, .function = Nothing})
+                           .status()
+                           .message());
+  };
+  sync::ThisThread().acting_for = 1;
+  CHECK(refusal() == "the rendezvous was called by one who acts for a vCPU");
+  sync::ThisThread().acting_for = 0;
+  {
+    const sync::Barred barred("in a callback");
+    CHECK(refusal() == "the rendezvous was called in a callback");
+    CHECK_FALSE(vcpus.rendezvous().Stop(Initiator::Outside(), {0}).ok());
+  }
+  vcpus.rendezvous().Leave(0).IgnoreError();
+  CHECK(refusal().empty());
+}
+
+TEST_CASE("a Serve that is refused leaves the hint to the thread whose it is") {
+  FakeVcpus vcpus(1);
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  std::atomic<bool> inside{false}, go{false};
+  Caller first(vcpus, {0}, [&](int) {
+    inside = true;
+    Await([&] { return go.load(); });
+  });
+  Await([&] { return vcpus.rendezvous().Pending(0); });
+  std::thread owner([&] { vcpus.ServeIfPending(0); });
+  Await([&] { return inside.load(); });
+  CHECK(absl::IsFailedPrecondition(vcpus.rendezvous().Serve(0).status()));
+  CHECK(vcpus.rendezvous().Pending(0));
+  go = true;
+  owner.join();
+  CHECK_FALSE(vcpus.rendezvous().Pending(0));
+}
+
 TEST_CASE("the last to finish touches nothing of a caller that has returned",
           "[notify-after-done]") {
   struct Frame {
@@ -345,6 +386,26 @@ TEST_CASE("calls reach the right ones of more vCPUs than a word has bits", "[man
     if (vcpus.touched(cpu) != expected[static_cast<size_t>(cpu)]) FAIL("vCPU " << cpu);
   }
   CHECK(vcpus.violations() == 0);
+}
+
+TEST_CASE("a member that has finished stands aside where there are more targets than cores") {
+  const int targets = sync::AvailableCores() + 1;
+  if (targets > CpuSet::kMaxCpus) return;
+  FakeVcpus vcpus(targets);
+  Watchdog watchdog(vcpus);
+  vcpus.Join(CpuSet::FirstN(targets));
+  const auto serve_one_by_one = [&](int count) {
+    Caller caller(vcpus, CpuSet::FirstN(count), Nothing);
+    for (int cpu = 0; cpu < count; ++cpu) {
+      Await([&] { return vcpus.rendezvous().Pending(cpu); });
+      vcpus.ServeIfPending(cpu);
+    }
+    CHECK(caller.outcome().Complete());
+    return vcpus.rendezvous().counters().aside;
+  };
+  CHECK(serve_one_by_one(targets - 1) == 0);
+  // All but the last, after which nobody is waited for.
+  CHECK(serve_one_by_one(targets) == static_cast<uint64_t>(targets) - 1);
 }
 
 TEST_CASE("a member that has finished does not wait for one that is late without bound") {

@@ -116,6 +116,7 @@ TEST_CASE("a call that waits for its turn tells what is before it") {
     const Wait wait = recorder.Await(is_second);
     CHECK_FALSE(wait.has_turn);
     CHECK(wait.behind == "first");
+    CHECK(wait.behind_initiator == -1);
     REQUIRE(wait.stragglers.size() == 1);  // for whom the other waits
     CHECK(wait.stragglers[0].cpu == 0);
     int served = 0;
@@ -126,11 +127,16 @@ TEST_CASE("a call that waits for its turn tells what is before it") {
       Await([&] { return vcpus.rendezvous().Pending(0); });
       vcpus.ServeIfPending(0);
     });
-    auto standstill = vcpus.rendezvous().Stop(Initiator::Outside(), {0});
+    auto standstill = vcpus.rendezvous().Stop(Initiator::Outside(), {0}, sync::kNever, "pause");
     REQUIRE(standstill.ok());
     Caller second(vcpus, {1}, Nothing, {.name = "second"});
     const Wait wait = recorder.Await(is_second);
-    CHECK(wait.behind == "a standstill");
+    CHECK(wait.behind == "pause");
+    CHECK(wait.behind_initiator == -1);
+    CHECK(wait.behind_ns > 0);
+    CHECK(wait.queued_before == 0);
+    CHECK(ToString(wait).find("its turn behind 'pause' by a thread outside, since ") !=
+          std::string::npos);
     CHECK(wait.standing == CpuSet{0});
     CHECK(wait.stragglers.empty());
     standstill->Release();
@@ -199,6 +205,32 @@ TEST_CASE(
     CHECK(vcpus.rendezvous().counters().overruns == 2);
     return;
   }
+}
+
+TEST_CASE(
+    "an entry of the guest by a vCPU that was told to serve first is counted when it leaves") {
+  Recorder recorder;
+  FakeVcpus vcpus(1, {.observer = &recorder, .report_after_ns = kMs});
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  Caller caller(vcpus, {0}, Nothing);
+  recorder.Await([](const Wait& wait) { return wait.stragglers.at(0).asked_ns != 0; });
+  vcpus.EnterBlindly(0);
+  REQUIRE(vcpus.rendezvous().Leave(0).ok());
+  CHECK(caller.outcome().left == CpuSet{0});
+  CHECK(vcpus.rendezvous().counters().overruns == 1);
+}
+
+TEST_CASE("an entry of the guest by a vCPU that is just being told is no defect") {
+  FakeVcpus vcpus(1);
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  vcpus.OnNotify([&](int cpu) { vcpus.EnterBlindly(cpu); });  // what it would look at is to come
+  Caller caller(vcpus, {0}, Nothing);
+  Await([&] { return vcpus.notified(0) > 0; });
+  vcpus.ServeIfPending(0);
+  CHECK(caller.outcome().ran == CpuSet{0});
+  CHECK(vcpus.rendezvous().counters().overruns == 0);
 }
 
 TEST_CASE("a vCPU that enters the guest while it is held is counted") {

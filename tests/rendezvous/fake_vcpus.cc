@@ -173,8 +173,8 @@ bool FakeVcpus::Look(int cpu, const std::function<void()>& look) {
 bool FakeVcpus::WakeIsLost(int cpu, bool) {
   Expect(sync::ThisThread().locks_held == 0);
   if (cpus_[cpu].word != Word::kParked || !Take(cpu)) return false;
-  const bool lost = cpus_[cpu].before_borrow == Word::kParked && cpus_[cpu].interrupt &&
-                    !cpus_[cpu].waking;
+  const bool lost =
+      cpus_[cpu].before_borrow == Word::kParked && cpus_[cpu].interrupt && !cpus_[cpu].waking;
   PutBack(cpu);
   return lost;
 }

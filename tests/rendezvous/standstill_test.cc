@@ -26,7 +26,7 @@ TEST_CASE("during a standstill only its owner's calls run") {
   Caller other(vcpus, {0, 1}, touch, {.name = "other"});
   Caller hasty(vcpus, {0, 1}, touch, {.deadline = sync::Now() + 20 * kMs});
   CHECK(hasty.outcome().withdrawn == CpuSet{0, 1});
-  CHECK(hasty.outcome().laggards.at(0).doing.find("standstill") != std::string::npos);
+  CHECK(hasty.outcome().laggards.at(0).doing.find("behind a stop") != std::string::npos);
   Await([&] { return Says(vcpus, "'other' waits"); });
   for (int i = 0; i < 100; ++i) {
     const auto mine =
@@ -261,6 +261,22 @@ TEST_CASE("a call through a standstill does not set its vCPU free of another") {
   REQUIRE(inner.has_value());
   CHECK(inner->standing() == CpuSet{0});
   CHECK(rendezvous.Pending(0));  // it goes on to Serve, not to the guest
+}
+
+TEST_CASE("a nested stop asks nobody who stands already") {
+  FakeVcpus vcpus(2);
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0, 1});
+  vcpus.GoOutside(0);
+  vcpus.GoOutside(1);
+  auto standstill = vcpus.rendezvous().Stop(Initiator::Outside(), CpuSet::All());
+  REQUIRE(standstill.ok());
+  const int borrows = vcpus.borrows(0) + vcpus.borrows(1);
+  auto nested = standstill->Stop(Initiator::Outside(), CpuSet::All());
+  REQUIRE(nested.ok());
+  CHECK(nested->standing() == CpuSet{0, 1});
+  CHECK(vcpus.borrows(0) + vcpus.borrows(1) == borrows);
+  CHECK(vcpus.notified(0) + vcpus.notified(1) == 0);
 }
 
 TEST_CASE("a standstill that is moved or destroyed is released once") {

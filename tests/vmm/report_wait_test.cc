@@ -27,18 +27,21 @@ TEST_CASE("a meeting that lasts: who waits, for whom, since when and what they d
 
   const rendezvous::Wait behind{.name = "SIPI",
                                 .waited_ns = 2000 * kMs,
-                                .behind = "a standstill",
+                                .behind = "pause",
+                                .behind_ns = 3000 * kMs,
+                                .queued_before = 2,
                                 .standing = {0, 1},
                                 .stragglers = {}};
   CHECK(RenderWait(behind) ==
-        "muster: SIPI by muster itself has waited 2.00 s for its turn, after a standstill; "
+        "muster: SIPI by muster itself has waited 2.00 s for its turn, after pause by muster "
+        "itself, 3.00 s ago, "
+        "and 2 more; "
         "stopped: CPU "
         "0-1\n");
 
   wait.stragglers.assign(20, {.cpu = 1, .overruns = 3, .doing = "running"});
   const std::string many = RenderWait(wait);
-  CHECK(many.find(
-            "has not been told yet, ENTERED THE GUEST 3 times since: a bug of Muster; running") !=
+  CHECK(many.find("has not been told yet, HAS ENTERED THE GUEST since: a bug of Muster; running") !=
         std::string::npos);
   CHECK(many.find("  and 4 more\n") != std::string::npos);
 }

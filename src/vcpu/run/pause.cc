@@ -25,8 +25,9 @@ struct Pause::State {
 
 absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
   const bool tsc_obeys = RdtscObeysOffset();  // which may take its time, once
-  absl::StatusOr<rendezvous::Standstill> standstill = rendezvous_.Stop(
-      rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(), sync::After(timeout_ns));
+  absl::StatusOr<rendezvous::Standstill> standstill =
+      rendezvous_.Stop(rendezvous::Initiator::Outside(), rendezvous::CpuSet::All(),
+                       sync::After(timeout_ns), "pause");
   if (!standstill.ok()) return standstill.status();
   auto state = std::make_unique<vcpu::Pause::State>(
       vcpu::Pause::State{*this, *std::move(standstill), tsc_obeys, /*host_tsc=*/0, /*kvmclock=*/0});

@@ -24,7 +24,8 @@ VcpuCore::VcpuCore(VmCore& vm, int cpu, VcpuHandle handle, const apic::LapicConf
       ring_(config.trace_events) {
   run().kvm_valid_regs = KVM_SYNC_X86_EVENTS;
   // So that a report has a RIP; a small cost where KVM does not emulate.
-  if (config.observer != nullptr || config.trace_rip) run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
+  if (config.observer != nullptr || config.logger != nullptr || config.trace_rip)
+    run().kvm_valid_regs |= KVM_SYNC_X86_REGS;
   trail_.state.Store(state_, std::memory_order_relaxed);
 }
 

@@ -376,15 +376,13 @@ absl::Status VmCore::Meet(const Origin& origin, const CpuSet& targets, const cha
   const Initiator initiator =
       origin.cpu == kOutside ? Initiator::Outside() : Initiator::Vcpu(origin.cpu);
   return rendezvous_
-      .Execute(
-          initiator,
-          Call{.targets = targets,
-               .function = function,
-               .runs = Runs::kAnywhere,
-               .name = name,
-               // A guest's own wait, for it stands too. Who pauses the guest may send it an INIT,
-               // or a device's message that turns out to be one.
-               .through_standstills = origin.cpu == kOutside})
+      .Execute(initiator, Call{.targets = targets,
+                               .function = function,
+                               .runs = Runs::kAnywhere,
+                               .name = name,
+                               // A guest's own wait, for it stands too. Who pauses the guest may
+                               // send it an INIT, or a device's message that turns out to be one.
+                               .through_standstills = origin.cpu == kOutside})
       .status();
 }
 

@@ -5,6 +5,7 @@
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/run/vcpu.h>
 #include <muster/vmm/load/mp_table.h>
+#include <muster/vmm/machine/defects.h>
 #include <muster/vmm/machine/machine.h>
 #include <muster/vmm/report/os_error.h>
 
@@ -201,6 +202,12 @@ void Machine::Finish() {
   }
   timer_.Stop();
   devices_.Stop();
+  // However the guest ended, nothing of it is to be believed then.
+  std::string defects = vm_ ? DescribeDefects(vm_->meeting_counters()) : "";
+  if (!defects.empty()) {
+    sync::MutexLock lock(mutex_);
+    ending_ = Ending{.kind = Ending::Kind::kHostFailure, .detail = std::move(defects)};
+  }
 }
 
 std::vector<vcpu::Inspection> Machine::Inspect(uint64_t timeout_ns) {

@@ -21,19 +21,25 @@ std::string Describe(const rendezvous::Straggler& cpu) {
                         FormatDuration(cpu.asked_ns));
   }
   if (cpu.overruns != 0) {
-    text += fmt::format(", ENTERED THE GUEST {} times since: a bug of Muster", cpu.overruns);
+    text += ", HAS ENTERED THE GUEST since: a bug of Muster";
   }
   return text + "; " + cpu.doing + "\n";
+}
+
+std::string Caller(int initiator) {
+  return initiator < 0 ? std::string("muster itself") : fmt::format("CPU {}", initiator);
 }
 
 }  // namespace
 
 std::string RenderWait(const rendezvous::Wait& wait) {
-  std::string text = fmt::format(
-      "muster: {} by {} has waited {} for ", wait.name,
-      wait.initiator < 0 ? std::string("muster itself") : fmt::format("CPU {}", wait.initiator),
-      FormatDuration(wait.waited_ns));
-  text += wait.has_turn ? "its CPUs" : fmt::format("its turn, after {}", wait.behind);
+  std::string text = fmt::format("muster: {} by {} has waited {} for ", wait.name,
+                                 Caller(wait.initiator), FormatDuration(wait.waited_ns));
+  text += wait.has_turn
+              ? "its CPUs"
+              : fmt::format("its turn, after {} by {}, {} ago", wait.behind,
+                            Caller(wait.behind_initiator), FormatDuration(wait.behind_ns));
+  if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; stopped: CPU {}", wait.standing.ToString());
   text += "\n";
   for (size_t i = 0; i < std::min(wait.stragglers.size(), kMostLines); ++i) {
