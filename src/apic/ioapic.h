@@ -11,8 +11,8 @@
 namespace muster::apic {
 
 struct IoApicConfig {
-  uint8_t id = 0;
-  uint8_t pins = 24;  ///< 1 to kMaxIoApicPins
+  uint8_t id = 0;     ///< 4 bits of it
+  uint8_t pins = 24;  ///< 1 to kMaxIoApicPins; 0 is 1, and more is as many as these
 };
 
 /// A message and the pin that it comes from.
@@ -58,6 +58,8 @@ struct IoApicCounters {
 ///
 /// A line carries "asserted", not a voltage: the board is wired with the polarity that the guest
 /// programs, and the bit is only stored.
+///
+/// Pins that do not exist do nothing, send nothing, and read as masked and not asserted.
 class IoApic {
  public:
   explicit IoApic(const IoApicConfig& config);
@@ -66,7 +68,7 @@ class IoApic {
   void Reset();
 
   /// An edge goes out at once or, masked, is lost. A level goes out while there is none on its way
-  /// or in service, and waits while masked. Pins that do not exist are ignored.
+  /// or in service, and waits while masked.
   IoApicEffects SetLine(unsigned pin, bool asserted);
 
   /// An access at `offset` in the page. Loads give the bytes of IOREGSEL and IOWIN, else zero.
@@ -91,8 +93,8 @@ class IoApic {
   IoApicEffects Evaluate(unsigned pin);
 
   unsigned pins() const { return static_cast<unsigned>(pins_.size()); }
-  Rte entry(unsigned pin) const { return pins_[pin].entry; }
-  bool asserted(unsigned pin) const { return pins_[pin].asserted; }
+  Rte entry(unsigned pin) const { return pin < pins() ? pins_[pin].entry : Rte(Rte::kReset); }
+  bool asserted(unsigned pin) const { return pin < pins() && pins_[pin].asserted; }
   const IoApicCounters& counters() const { return counters_; }
 
   /// The first broken invariant in words, or nullptr. For tests and debug builds.

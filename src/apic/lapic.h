@@ -21,7 +21,7 @@ struct LapicConfig {
   bool bootstrap = false;
   bool x2apic = true;
   bool tsc_deadline = false;
-  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR, at most 52
+  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR; more than 52 is 52
 
   bool operator==(const LapicConfig&) const = default;
 };
@@ -44,6 +44,8 @@ struct LapicCounters {
 ///
 /// The caller accepts waiting mail before it lets a write to SVR, IA32_APIC_BASE or an LVT entry
 /// in; whatever reaches Accept() later finds the APIC as that write left it.
+///
+/// No argument is beyond it: what names nothing changes nothing, and each function says so.
 class Lapic {
  public:
   /// As after power-on.
@@ -92,10 +94,11 @@ class Lapic {
   }
   /// Whether any vector waits, masked by priority or not.
   bool AnyPending() const { return !irr_.Empty(); }
-  /// `vector`, from Deliverable(), has been injected: it moves from the IRR to the ISR.
-  void Acknowledge(uint8_t vector);
+  /// `vector`, from Deliverable(), has been injected: it moves from the IRR to the ISR. False, and
+  /// nothing has changed: Deliverable() is another, or none.
+  bool Acknowledge(uint8_t vector);
 
-  /// A local source signals: LINT0, LINT1, thermal, PMC.
+  /// A local source signals: LINT0, LINT1, thermal, PMC. With any other register nothing happens.
   Effects RaiseLvt(LapicReg lvt);
   /// Whether the wire of the 8259 reaches the processor: through an unmasked LINT0 in ExtINT mode,
   /// or past a disabled APIC (SDM, "Enabling or Disabling the Local APIC").
@@ -123,6 +126,7 @@ class Lapic {
   /// CR8 is TPR[7:4]; writing it clears TPR[3:0] (SDM, "Interaction of Task Priorities between CR8
   /// and APIC").
   uint8_t cr8() const { return static_cast<uint8_t>(tpr_ >> 4); }
+  /// Bits 7:4 of the value are not there.
   void SetCr8(uint8_t cr8) { tpr_ = static_cast<uint8_t>(cr8 << 4); }
   /// The higher class of TPR and ISR, with TPR[3:0] where that is TPR's (SDM, "Task and Processor
   /// Priorities"): as numbers, their maximum.
@@ -134,7 +138,8 @@ class Lapic {
   const VectorSet& irr() const { return irr_; }
   const VectorSet& isr() const { return isr_; }
   const VectorSet& tmr() const { return tmr_; }
-  Lvt lvt(LapicReg reg) const { return lvts_[LvtIndex(reg)]; }
+  /// The entry of the local vector table. For a register that is none: as after reset, masked.
+  Lvt lvt(LapicReg reg) const { return IsLvt(reg) ? lvts_[LvtIndex(reg)] : Lvt(Lvt::kReset); }
   const LapicCounters& counters() const { return counters_; }
 
   /// The first broken invariant in words, or nullptr. For tests and debug builds.

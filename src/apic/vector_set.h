@@ -26,8 +26,9 @@ class VectorSet {
     return std::nullopt;
   }
 
-  /// Vectors 32 * index to 32 * index + 31, as one of the eight registers shows them.
+  /// Vectors 32 * index to 32 * index + 31, as one of the eight registers shows them; 0 past these.
   constexpr uint32_t Register(unsigned index) const {
+    if (index >= 2 * words_.size()) return 0;
     return static_cast<uint32_t>(words_[index / 2] >> (32 * (index % 2)));
   }
 
