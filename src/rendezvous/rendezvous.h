@@ -85,7 +85,9 @@ class Rendezvous {
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
                                   uint64_t deadline = sync::kNever);
 
+  // Those that have joined and not left; a copy. By any thread.
   CpuSet members() const;
+  // A copy of the totals, as of one moment. By any thread.
   Counters counters() const;
 
   // What is going on, in one line for a person.

@@ -29,11 +29,11 @@ class MemorySlots {
   absl::Status Note(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all; to be
-  // written, also where it is read-only.
+  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
   std::span<const uint8_t> Find(uint64_t gpa, uint64_t length) const {
     return map_.Find(gpa, length);
   }
+  // The same to be written: see MemoryMap::FindWritable.
   std::span<uint8_t> FindWritable(uint64_t gpa, uint64_t length) const {
     return map_.FindWritable(gpa, length);
   }
