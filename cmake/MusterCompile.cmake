@@ -7,8 +7,13 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
+# What is installed does not tell where it was built: paths begin at the top of the sources.
+set(muster_prefix_map
+  -ffile-prefix-map=${CMAKE_BINARY_DIR}=./build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+
 add_library(muster_compile INTERFACE)
 target_compile_options(muster_compile INTERFACE
+  ${muster_prefix_map}
   -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Wno-sign-conversion>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>)

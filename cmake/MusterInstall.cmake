@@ -6,10 +6,12 @@
 #   lib/cmake/Muster/            the package: find_package(Muster COMPONENTS ...)
 #   share/muster/guest, cmake    the guest runtime, and muster_add_guest()
 #   bin/muster, share/muster/guests
+#   share/doc/muster             pages for users (library), with the examples that they link to
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(MUSTER_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Muster)
+set(MUSTER_DOC_DIR ${CMAKE_INSTALL_DATADIR}/doc/muster)
 
 # By muster_add_layer.
 function(muster_install_layer name)
@@ -41,3 +43,28 @@ install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/../guest/runtime COMPONENT guest
   DESTINATION ${CMAKE_INSTALL_DATADIR}/muster/guest)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/MusterGuest.cmake COMPONENT guest
   DESTINATION ${CMAKE_INSTALL_DATADIR}/muster/cmake)
+
+# Pages lie beside their examples there, so that their links lead to what is installed. The one to the
+# guest runtime takes component guest.
+foreach(page embedding guests running-linux performance)
+  set(source ${CMAKE_CURRENT_LIST_DIR}/../docs/${page}.md)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(READ ${source} text)
+  string(REPLACE "](../guest/runtime)" "](../../muster/guest/runtime)" text "${text}")
+  string(REPLACE "](../guest/" "](examples/guest/" text "${text}")
+  string(REPLACE "](../tests/embed/project/" "](examples/" text "${text}")
+  file(WRITE ${CMAKE_BINARY_DIR}/package/${page}.md "${text}")
+  install(FILES ${CMAKE_BINARY_DIR}/package/${page}.md COMPONENT library
+    DESTINATION ${MUSTER_DOC_DIR})
+endforeach()
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/../LICENSE COMPONENT library
+  DESTINATION ${MUSTER_DOC_DIR})
+set(examples ${CMAKE_CURRENT_LIST_DIR}/../tests/embed/project)
+install(FILES
+  ${examples}/emulator.cc ${examples}/foreign.cc ${examples}/host_port.h ${examples}/image.h
+  ${examples}/stop_threads.cc ${examples}/vmm.rs
+  COMPONENT library DESTINATION ${MUSTER_DOC_DIR}/examples)
+install(FILES ${examples}/c/vmm.c COMPONENT library DESTINATION ${MUSTER_DOC_DIR}/examples/c)
+install(DIRECTORY
+  ${CMAKE_CURRENT_LIST_DIR}/../guest/example ${CMAKE_CURRENT_LIST_DIR}/../guest/example_scenario
+  COMPONENT library DESTINATION ${MUSTER_DOC_DIR}/examples/guest)

@@ -12,11 +12,13 @@ template <unsigned kHigh, unsigned kLow = kHigh,
           typename T = std::conditional_t<kHigh == kLow, bool, uint32_t>>
 struct Bits {
   static_assert(kLow <= kHigh && kHigh < 64);
+  /// What Get() gives and Set() takes.
   using Value = T;
   static constexpr unsigned kShift = kLow;
   static constexpr uint64_t kMask = (~uint64_t{0} >> (63 - kHigh + kLow)) << kLow;
 };
 
+/// All bits of these fields.
 template <typename... Fields>
 inline constexpr uint64_t kMaskOf = (uint64_t{0} | ... | Fields::kMask);
 
@@ -29,16 +31,21 @@ inline constexpr bool kPartition =
 /// The value of a register. A register is a struct that derives from this and names its fields.
 template <typename RawType>
 struct RegisterValue {
+  /// As wide as the register.
   using Raw = RawType;
 
+  /// All bits clear.
   constexpr RegisterValue() = default;
+  /// All bits as given, reserved ones too.
   constexpr explicit RegisterValue(Raw value) : raw(value) {}
 
+  /// One of the fields that the register names.
   template <typename Field>
   constexpr typename Field::Value Get() const {
     return static_cast<typename Field::Value>((raw & Field::kMask) >> Field::kShift);
   }
 
+  /// Stores one field: of the value as many low bits as it has. The others keep theirs.
   template <typename Field>
   constexpr void Set(typename Field::Value value) {
     raw = static_cast<Raw>((raw & ~Field::kMask) |

@@ -10,9 +10,10 @@
 
 namespace muster::apic {
 
+/// What the board says about this I/O APIC.
 struct IoApicConfig {
-  uint8_t id = 0;
-  uint8_t pins = 24;  ///< 1 to kMaxIoApicPins
+  uint8_t id = 0;     ///< 4 bits of it
+  uint8_t pins = 24;  ///< 1 to kMaxIoApicPins; 0 is 1, and more is as many as these
 };
 
 /// A message and the pin that it comes from.
@@ -44,6 +45,7 @@ struct IoApicEffects {
   bool operator==(const IoApicEffects&) const = default;
 };
 
+/// Totals since construction; Reset() keeps them.
 struct IoApicCounters {
   uint64_t messages = 0;
   uint64_t lost_edges = 0;    ///< on masked pins
@@ -58,20 +60,24 @@ struct IoApicCounters {
 ///
 /// A line carries "asserted", not a voltage: the board is wired with the polarity that the guest
 /// programs, and the bit is only stored.
+///
+/// Pins that do not exist do nothing, send nothing, and read as masked and not asserted.
 class IoApic {
  public:
+  /// As after power-on, no line asserted.
   explicit IoApic(const IoApicConfig& config);
 
   /// Power-on state: every entry masked. The lines stay as they are.
   void Reset();
 
   /// An edge goes out at once or, masked, is lost. A level goes out while there is none on its way
-  /// or in service, and waits while masked. Pins that do not exist are ignored.
+  /// or in service, and waits while masked.
   IoApicEffects SetLine(unsigned pin, bool asserted);
 
   /// An access at `offset` in the page. Loads give the bytes of IOREGSEL and IOWIN, else zero.
   /// IOREGSEL and EOI take the first byte of a store, IOWIN 32 bits; any other store has no effect.
   void MmioRead(uint32_t offset, std::span<uint8_t> data) const;
+  /// A store in the page: see MmioRead().
   IoApicEffects MmioWrite(uint32_t offset, std::span<const uint8_t> data);
 
   /// A local APIC has ended a level-triggered vector: pins with that vector may interrupt again.
@@ -90,9 +96,13 @@ class IoApic {
   /// Unaccepted() where there is somebody else to send to.
   IoApicEffects Evaluate(unsigned pin);
 
+  /// How many there are.
   unsigned pins() const { return static_cast<unsigned>(pins_.size()); }
-  Rte entry(unsigned pin) const { return pins_[pin].entry; }
-  bool asserted(unsigned pin) const { return pins_[pin].asserted; }
+  /// The redirection table entry, Remote IRR included.
+  Rte entry(unsigned pin) const { return pin < pins() ? pins_[pin].entry : Rte(Rte::kReset); }
+  /// The line as SetLine() left it.
+  bool asserted(unsigned pin) const { return pin < pins() && pins_[pin].asserted; }
+  /// Totals since construction.
   const IoApicCounters& counters() const { return counters_; }
 
   /// The first broken invariant in words, or nullptr. For tests and debug builds.

@@ -26,6 +26,7 @@ inline constexpr unsigned kMaxIoApicPins =
     (0x100 - static_cast<unsigned>(IoApicReg::kRedirection)) / 2;
 static_assert(kMaxIoApicPins == 120);
 
+/// The identification register, and the arbitration register.
 struct IoApicId : RegisterValue<uint32_t> {
   using RegisterValue::RegisterValue;
   using Reserved0 = Bits<23, 0>;
@@ -35,6 +36,7 @@ struct IoApicId : RegisterValue<uint32_t> {
 static_assert(sizeof(IoApicId) == 4);
 static_assert(kPartition<uint32_t, IoApicId::Reserved0, IoApicId::Id, IoApicId::Reserved28>);
 
+/// The version register.
 struct IoApicVersion : RegisterValue<uint32_t> {
   using RegisterValue::RegisterValue;
   using Version = Bits<7, 0>;

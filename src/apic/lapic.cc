@@ -4,7 +4,11 @@
 
 namespace muster::apic {
 
-Lapic::Lapic(const LapicConfig& config) : config_(config) { PowerOn(); }
+Lapic::Lapic(const LapicConfig& config) : config_(config) {
+  constexpr uint8_t kMostAddressBits = 52;
+  config_.physical_address_bits = std::min(config_.physical_address_bits, kMostAddressBits);
+  PowerOn();
+}
 
 void Lapic::PowerOn() {
   apic_base_ = ApicBase(kDefaultApicBase);

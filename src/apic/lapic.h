@@ -21,11 +21,12 @@ struct LapicConfig {
   bool bootstrap = false;
   bool x2apic = true;
   bool tsc_deadline = false;
-  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR, at most 52
+  uint8_t physical_address_bits = 36;  ///< MAXPHYADDR; more than 52 is 52
 
   bool operator==(const LapicConfig&) const = default;
 };
 
+/// Totals since construction; no reset clears them.
 struct LapicCounters {
   uint64_t accepted = 0;         ///< fixed interrupts that set a bit of the IRR
   uint64_t merged = 0;           ///< fixed interrupts whose bit was set already
@@ -44,6 +45,8 @@ struct LapicCounters {
 ///
 /// The caller accepts waiting mail before it lets a write to SVR, IA32_APIC_BASE or an LVT entry
 /// in; whatever reaches Accept() later finds the APIC as that write left it.
+///
+/// No argument is beyond it: what names nothing changes nothing, and each function says so.
 class Lapic {
  public:
   /// As after power-on.
@@ -67,15 +70,18 @@ class Lapic {
   /// effect. Registers that do not exist read zero, ignore stores, and set an error in the ESR.
   /// Where there is no page (other modes than xAPIC), loads give ones and stores have no effect.
   void MmioRead(uint32_t offset, std::span<uint8_t> data, const Now& now);
+  /// A store in the page: see MmioRead().
   Effects MmioWrite(uint32_t offset, std::span<const uint8_t> data, const Now& now);
 
   /// MSRs 0x800 to 0x8ff, IA32_APIC_BASE and IA32_TSC_DEADLINE. Nothing is #GP(0), and then nothing
   /// has changed.
   std::optional<uint64_t> MsrRead(uint32_t msr, const Now& now);
+  /// A WRMSR: see MsrRead().
   std::optional<Effects> MsrWrite(uint32_t msr, uint64_t value, const Now& now);
 
   // --- Interrupts -----------------------------------------------------------------------------
 
+  /// What became of an interrupt.
   enum class Accepted : uint8_t {
     kNew,
     kMerged,     ///< one was waiting: the two are one now
@@ -92,10 +98,11 @@ class Lapic {
   }
   /// Whether any vector waits, masked by priority or not.
   bool AnyPending() const { return !irr_.Empty(); }
-  /// `vector`, from Deliverable(), has been injected: it moves from the IRR to the ISR.
-  void Acknowledge(uint8_t vector);
+  /// `vector`, from Deliverable(), has been injected: it moves from the IRR to the ISR. False, and
+  /// nothing has changed: Deliverable() is another, or none.
+  bool Acknowledge(uint8_t vector);
 
-  /// A local source signals: LINT0, LINT1, thermal, PMC.
+  /// A local source signals: LINT0, LINT1, thermal, PMC. With any other register nothing happens.
   Effects RaiseLvt(LapicReg lvt);
   /// Whether the wire of the 8259 reaches the processor: through an unmasked LINT0 in ExtINT mode,
   /// or past a disabled APIC (SDM, "Enabling or Disabling the Local APIC").
@@ -111,30 +118,43 @@ class Lapic {
 
   // --- State ----------------------------------------------------------------------------------
 
+  /// What decides whether a message is for this APIC.
   Identity identity() const;
+  /// By IA32_APIC_BASE.
   ApicMode mode() const;
+  /// IA32_APIC_BASE.EN.
   bool enabled() const { return mode() != ApicMode::kDisabled; }
+  /// SVR[8].
   bool software_enabled() const { return svr_.Get<Svr::Enable>(); }
+  /// IA32_APIC_BASE, all of it.
   uint64_t apic_base() const { return apic_base_.raw; }
   /// The physical address of the register page; none where it is not decoded.
   std::optional<uint64_t> MmioPage() const;
 
+  /// The task priority register.
   uint8_t tpr() const { return tpr_; }
   /// CR8 is TPR[7:4]; writing it clears TPR[3:0] (SDM, "Interaction of Task Priorities between CR8
   /// and APIC").
   uint8_t cr8() const { return static_cast<uint8_t>(tpr_ >> 4); }
+  /// Bits 7:4 of the value are not there.
   void SetCr8(uint8_t cr8) { tpr_ = static_cast<uint8_t>(cr8 << 4); }
   /// The higher class of TPR and ISR, with TPR[3:0] where that is TPR's (SDM, "Task and Processor
   /// Priorities"): as numbers, their maximum.
   uint8_t ppr() const {
     return std::max(tpr_, static_cast<uint8_t>(isr_.Highest().value_or(0) & 0xf0));
   }
+  /// SDM, "Arbitration Priority Register".
   uint8_t apr() const;
 
+  /// Vectors that wait.
   const VectorSet& irr() const { return irr_; }
+  /// Vectors in service.
   const VectorSet& isr() const { return isr_; }
+  /// Of each vector, whether the last interrupt that came was a level.
   const VectorSet& tmr() const { return tmr_; }
-  Lvt lvt(LapicReg reg) const { return lvts_[LvtIndex(reg)]; }
+  /// The entry of the local vector table. For a register that is none: as after reset, masked.
+  Lvt lvt(LapicReg reg) const { return IsLvt(reg) ? lvts_[LvtIndex(reg)] : Lvt(Lvt::kReset); }
+  /// Totals since construction.
   const LapicCounters& counters() const { return counters_; }
 
   /// The first broken invariant in words, or nullptr. For tests and debug builds.

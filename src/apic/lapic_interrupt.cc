@@ -1,5 +1,3 @@
-#include <cassert>
-
 #include <muster/apic/lapic.h>
 
 namespace muster::apic {
@@ -24,10 +22,11 @@ Lapic::Accepted Lapic::Accept(uint8_t vector, TriggerMode trigger_mode) {
   return Accepted::kNew;
 }
 
-void Lapic::Acknowledge(uint8_t vector) {
-  assert(Deliverable() == vector);
+bool Lapic::Acknowledge(uint8_t vector) {
+  if (Deliverable() != vector) return false;
   irr_.Remove(vector);
   isr_.Add(vector);
+  return true;
 }
 
 void Lapic::EndOfInterrupt(Effects& effects) {
@@ -42,6 +41,7 @@ void Lapic::EndOfInterrupt(Effects& effects) {
 
 Effects Lapic::RaiseLvt(LapicReg reg) {
   Effects effects;
+  if (reg < LapicReg::kLvtThermal || reg > LapicReg::kLvtLint1) return effects;
   if (!enabled()) {
     // LINT0 and LINT1 are INTR and NMI then.
     effects.nmi = reg == LapicReg::kLvtLint1;

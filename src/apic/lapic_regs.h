@@ -40,10 +40,13 @@ enum class LapicReg : uint8_t {
   kSelfIpi = 0x3f,
 };
 
+/// The register `i` after `reg`: of ISR, TMR, IRR and the LVT.
 constexpr LapicReg operator+(LapicReg reg, unsigned i) {
   return static_cast<LapicReg>(static_cast<unsigned>(reg) + i);
 }
+/// Its offset in the page.
 constexpr uint32_t MmioOffset(LapicReg reg) { return static_cast<uint32_t>(reg) << 4; }
+/// Its MSR in x2APIC mode.
 constexpr uint32_t MsrNumber(LapicReg reg) { return 0x800 + static_cast<uint32_t>(reg); }
 
 inline constexpr uint32_t kMsrApicBase = 0x1b;
@@ -84,6 +87,7 @@ static_assert(sizeof(Svr) == 4);
 static_assert(kPartition<uint32_t, Svr::Vector, Svr::Enable, Svr::FocusDisabled, Svr::Reserved10,
                          Svr::SuppressEoiBroadcast, Svr::Reserved13>);
 
+/// The version register.
 struct LapicVersion : RegisterValue<uint32_t> {
   using RegisterValue::RegisterValue;
   using Version = Bits<7, 0, uint8_t>;
@@ -137,6 +141,7 @@ static_assert(kPartition<uint64_t, Icr::Vector, Icr::Delivery, Icr::Destination,
                          Icr::Reserved13, Icr::Level, Icr::Trigger, Icr::Reserved16,
                          Icr::DestinationShorthand, Icr::Reserved20, Icr::DestinationId>);
 
+/// LVT timer[18:17].
 enum class TimerMode : uint8_t { kOneShot = 0, kPeriodic = 1, kTscDeadline = 2, kReserved = 3 };
 
 /// An entry of the local vector table. Which of its fields exist depends on the entry.
@@ -160,6 +165,7 @@ static_assert(
                Lvt::RemoteIrr, Lvt::Trigger, Lvt::Mask, Lvt::Mode, Lvt::Reserved19>);
 
 inline constexpr unsigned kLvtCount = 6;
+/// Whether it is an entry of the local vector table.
 constexpr bool IsLvt(LapicReg reg) {
   return reg >= LapicReg::kLvtTimer && reg <= LapicReg::kLvtError;
 }

@@ -15,8 +15,11 @@ enum class DeliveryMode : uint8_t {
   kStartup = 6,
   kExtInt = 7,
 };
+/// How a destination names APICs: by id, or by logical id.
 enum class DestinationMode : uint8_t { kPhysical = 0, kLogical = 1 };
+/// Whether an interrupt is over once it is sent, or lasts until its EOI.
 enum class TriggerMode : uint8_t { kEdge = 0, kLevel = 1 };
+/// Whom an IPI is for, in place of a destination.
 enum class Shorthand : uint8_t {
   kNone = 0,
   kSelf = 1,

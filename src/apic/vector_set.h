@@ -10,12 +10,18 @@ namespace muster::apic {
 /// A set of interrupt vectors: IRR, ISR or TMR.
 class VectorSet {
  public:
+  /// Whether it is a member.
   constexpr bool Contains(uint8_t vector) const { return (Word(vector) & Bit(vector)) != 0; }
+  /// Makes it a member, if it is none.
   constexpr void Add(uint8_t vector) { Word(vector) |= Bit(vector); }
+  /// Makes it none, if it is one.
   constexpr void Remove(uint8_t vector) { Word(vector) &= ~Bit(vector); }
+  /// Add() or Remove().
   constexpr void Set(uint8_t vector, bool member) { member ? Add(vector) : Remove(vector); }
+  /// Removes all.
   constexpr void Clear() { words_ = {}; }
 
+  /// Whether there is no member.
   constexpr bool Empty() const { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
 
   /// The member of highest priority.
@@ -26,8 +32,9 @@ class VectorSet {
     return std::nullopt;
   }
 
-  /// Vectors 32 * index to 32 * index + 31, as one of the eight registers shows them.
+  /// Vectors 32 * index to 32 * index + 31, as one of the eight registers shows them; 0 past these.
   constexpr uint32_t Register(unsigned index) const {
+    if (index >= 2 * words_.size()) return 0;
     return static_cast<uint32_t>(words_[index / 2] >> (32 * (index % 2)));
   }
 

@@ -15,10 +15,14 @@ namespace muster::rendezvous {
 // Who calls: a thread that holds the run lock of a vCPU, or any other.
 class Initiator {
  public:
+  // The holder of the run lock of `cpu`.
   static constexpr Initiator Vcpu(int cpu) { return Initiator(cpu); }
+  // A thread that holds no run lock.
   static constexpr Initiator Outside() { return Initiator(kOutside); }
 
+  // Whether it is a vCPU.
   constexpr bool is_vcpu() const { return cpu_ != kOutside; }
+  // Its number; -1 where it is none.
   constexpr int cpu() const { return cpu_; }
 
  private:
@@ -58,6 +62,7 @@ struct Outcome {
   CpuSet unknown;    // was not there when the call was published
   std::vector<Laggard> laggards;  // one for each of `withdrawn`
 
+  // Whether the function has run for every target.
   bool Complete() const { return left.Empty() && withdrawn.Empty() && unknown.Empty(); }
 };
 
@@ -65,6 +70,7 @@ struct Outcome {
 struct Served {
   int functions = 0;  // run, for calls or through a standstill
   bool held = false;  // stood still
+  // Whether there was nothing to do.
   bool spurious() const { return functions == 0 && !held; }
 };
 

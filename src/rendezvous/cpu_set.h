@@ -13,7 +13,9 @@ class CpuSet {
  public:
   static constexpr int kMaxCpus = 1024;
 
+  // Empty.
   constexpr CpuSet() = default;
+  // Of these numbers; those outside are left out.
   constexpr CpuSet(std::initializer_list<int> cpus) {
     for (int cpu : cpus) Add(cpu);
   }
@@ -23,20 +25,27 @@ class CpuSet {
     for (int cpu = 0; cpu < count; ++cpu) set.Add(cpu);
     return set;
   }
+  // Every number.
   static constexpr CpuSet All() { return FirstN(kMaxCpus); }
 
+  // Whether it is a number that sets can hold.
   static constexpr bool Valid(int cpu) { return cpu >= 0 && cpu < kMaxCpus; }
 
+  // Makes it a member, if it is none.
   constexpr void Add(int cpu) {
     if (Valid(cpu)) words_[Word(cpu)] |= Bit(cpu);
   }
+  // Makes it none, if it is one.
   constexpr void Remove(int cpu) {
     if (Valid(cpu)) words_[Word(cpu)] &= ~Bit(cpu);
   }
+  // Whether it is a member.
   constexpr bool Contains(int cpu) const {
     return Valid(cpu) && (words_[Word(cpu)] & Bit(cpu)) != 0;
   }
+  // Whether there is no member.
   constexpr bool Empty() const { return *this == CpuSet(); }
+  // How many members there are.
   constexpr int Count() const {
     int count = 0;
     for (uint64_t word : words_) count += std::popcount(word);
@@ -74,6 +83,7 @@ class CpuSet {
   // Ascending. The set must outlive the iteration; members removed ahead of it are not visited.
   class Iterator {
    public:
+    // At member `cpu`, or at kMaxCpus, the end.
     constexpr Iterator(const CpuSet& set, int cpu) : set_(set), cpu_(cpu) {}
     constexpr int operator*() const { return cpu_; }
     constexpr Iterator& operator++() {
@@ -86,7 +96,9 @@ class CpuSet {
     const CpuSet& set_;
     int cpu_;
   };
+  // At the lowest member.
   constexpr Iterator begin() const { return Iterator(*this, First()); }
+  // Past the highest.
   constexpr Iterator end() const { return Iterator(*this, kMaxCpus); }
 
   // Like "0-3,7"; "none" when empty.

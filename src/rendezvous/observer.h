@@ -49,8 +49,10 @@ class Observer {
   virtual void Waits(const Wait& wait) = 0;
 };
 
+// Of a Rendezvous.
 struct Options {
   Observer* observer = nullptr;  // outlives the rendezvous
+  // How long a wait lasts before the observer first hears of it.
   uint64_t report_after_ns = 1'000'000'000;
 };
 

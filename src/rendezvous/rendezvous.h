@@ -89,7 +89,9 @@ class Rendezvous {
   // Whether a standstill holds `cpu`, below the capacity.
   bool Holds(int cpu) const;
 
+  // Those that have joined and not left; a copy. By any thread.
   CpuSet members() const;
+  // A copy of the totals, as of one moment. By any thread.
   Counters counters() const;
 
   // What is going on, in one line for a person.

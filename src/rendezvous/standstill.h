@@ -19,8 +19,11 @@ class Rendezvous;
 //  - a vCPU that joins, and was among the targets by its number, starts held.
 class Standstill {
  public:
+  // What is moved from is empty, and releases nothing.
   Standstill(Standstill&& other) noexcept;
+  // Releases what it held.
   Standstill& operator=(Standstill&& other) noexcept;
+  // Releases.
   ~Standstill();
 
   // The vCPUs that stand, those that joined since included.
@@ -29,6 +32,7 @@ class Standstill {
   // Rendezvous::Execute and Stop, not made to wait for standstills. A nested standstill counts
   // by itself: a vCPU goes on when the last that holds it is released, in whatever order.
   absl::StatusOr<Outcome> Execute(Initiator initiator, const Call& call);
+  // See Execute.
   absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets,
                                   uint64_t deadline = sync::kNever, const char* name = "a stop");
 

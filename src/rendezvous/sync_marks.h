@@ -16,6 +16,7 @@ void Mark(const char* /*name*/, const Values&... /*values*/) {}
 // is in order with what is marked under the mutex.
 class Step {
  public:
+  // Of the protocol that this mutex guards.
   explicit Step(Mutex& /*mutex*/) {}
   // Of a protocol that has no mutex: one access, and its mark.
   // Not defaulted: compilers call a variable unused whose constructor is nobody's code.

@@ -18,12 +18,14 @@ struct ThreadState {
   // Why it may not call a rendezvous for another reason, to go after "called"; null: it may.
   const char* barred = nullptr;
 };
+// That of the calling thread.
 ThreadState& ThisThread();
 
 // Bars the calling thread from rendezvous while this lives: it is in a callback for which others
 // wait.
 class Barred {
  public:
+  // `why` outlives this.
   explicit Barred(const char* why) : before_(ThisThread().barred) { ThisThread().barred = why; }
   ~Barred() { ThisThread().barred = before_; }
   Barred(const Barred&) = delete;
@@ -35,6 +37,7 @@ class Barred {
 
 // Monotonic time in nanoseconds (CLOCK_MONOTONIC). Deadlines are points on this clock.
 uint64_t Now();
+// The deadline that does not come.
 inline constexpr uint64_t kNever = UINT64_MAX;
 // The point `ns` after `from`; kNever where there is none.
 inline uint64_t After(uint64_t ns, uint64_t from = Now()) {
@@ -54,10 +57,12 @@ class ABSL_LOCKABLE Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
+  // Waits until no other thread holds it.
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
     mutex_.lock();
     ++ThisThread().locks_held;
   }
+  // By the thread that holds it.
   void Unlock() ABSL_UNLOCK_FUNCTION() {
     --ThisThread().locks_held;
     mutex_.unlock();
@@ -68,8 +73,10 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
+// Holds a Mutex for as long as it lives.
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
+  // Waits until no other thread holds it.
   explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
     mutex_.Lock();
   }
@@ -84,9 +91,11 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 // A wait may end for no reason: the caller tests its condition in a loop.
 class CondVar {
  public:
+  // Gives `mutex` back while it waits, and returns holding it.
   void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // False once `deadline` has passed.
   bool WaitUntil(Mutex& mutex, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Wakes one that waits, if there is one.
   void Signal() { condition_.notify_one(); }
 
  private:
@@ -97,19 +106,27 @@ class CondVar {
 template <typename T>
 class Atomic {
  public:
+  // Not atomic itself.
   constexpr explicit Atomic(T value = T()) : value_(value) {}
 
+  // What is there.
   T Load(std::memory_order order) const { return value_.load(order); }
+  // Puts `value` there.
   void Store(T value, std::memory_order order) { value_.store(value, order); }
+  // Puts `value` there and gives what was.
   T Exchange(T value, std::memory_order order) { return value_.exchange(value, order); }
   // On failure, loads what was there into `expected`.
   bool CompareExchange(T& expected, T desired, std::memory_order success,
                        std::memory_order failure) {
     return value_.compare_exchange_strong(expected, desired, success, failure);
   }
+  // Adds, and gives what was there.
   T FetchAdd(T operand, std::memory_order order) { return value_.fetch_add(operand, order); }
+  // Subtracts, and gives what was there.
   T FetchSub(T operand, std::memory_order order) { return value_.fetch_sub(operand, order); }
+  // Sets the bits of `operand`, and gives what was there.
   T FetchOr(T operand, std::memory_order order) { return value_.fetch_or(operand, order); }
+  // Clears those that `operand` has not, and gives what was there.
   T FetchAnd(T operand, std::memory_order order) { return value_.fetch_and(operand, order); }
 
  private:
@@ -120,10 +137,14 @@ class Atomic {
 template <typename T>
 class AtomicRef {
  public:
+  // `object` outlives this; meanwhile all accesses to it are such.
   explicit AtomicRef(T& object) : object_(object) {}
 
+  // What is there.
   T Load(std::memory_order order) const { return object_.load(order); }
+  // Puts `value` there.
   void Store(T value, std::memory_order order) const { object_.store(value, order); }
+  // Puts `value` there and gives what was.
   T Exchange(T value, std::memory_order order) const { return object_.exchange(value, order); }
 
  private:
@@ -139,6 +160,7 @@ class AtomicRef {
 // changes the word, and Park returns.
 class ParkingSpot {
  public:
+  // The wake word, for Park.
   uint32_t Prepare() const { return word_.Load(std::memory_order_seq_cst); }
   // Sleeps while the word is `seen`, at most until `deadline`. May return early for no reason.
   void Park(uint32_t seen, uint64_t deadline = kNever);

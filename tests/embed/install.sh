@@ -1,13 +1,28 @@
 #!/bin/sh
-# install.sh CMAKE BUILD TREE: installs what a VMM of others needs, then moves it to TREE.
+# install.sh CMAKE BUILD TREE: installs what a VMM of others needs, then moves it to TREE. Nothing that
+# is installed, the command included, names the place where it was built or first installed; and
+# what the installed pages link to is installed.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 cmake=$1 build=$2 tree=$3
+
+install() { "$cmake" --install "$build" --prefix "$1" --component "$2" >/dev/null; }
+names_no_place() {
+  if grep -rlF -e "$tree" -e "$build" -e "$root" "$1"; then
+    echo "the files above name the place where they were built or first installed" >&2
+    exit 1
+  fi
+}
+
 rm -rf "$tree" "$tree.first"
 for component in library guest; do
-  "$cmake" --install "$build" --prefix "$tree.first" --component "$component" >/dev/null
+  install "$tree.first" "$component"
 done
-mv "$tree.first" "$tree"
-if grep -rlF -e "$tree.first" -e "$build" "$tree"/lib*/cmake "$tree"/include "$tree"/share; then
-  echo "the files above name the place where they were built or first installed" >&2
-  exit 1
+if [ -x "$build/bin/muster" ]; then # of a run under ThreadSanitizer it is no part
+  install "$tree.first/command" command
 fi
+names_no_place "$tree.first"
+rm -rf "$tree.first/command"
+mv "$tree.first" "$tree"
+"$here/links.py" "$tree"/share/doc/muster

@@ -66,9 +66,14 @@ class TestGuest {
   void FinishExit();
 
  private:
+  // Without a Vm.
+  struct Slots : MemorySlots {
+    explicit Slots(const VmHandle* vm) : MemorySlots(vm) {}
+  };
+
   HostMemory memory_{0x10000};
   std::optional<VmHandle> vm_;
-  MemorySlots slots_;
+  Slots slots_;
   std::optional<VcpuHandle> vcpu_;
 };
 

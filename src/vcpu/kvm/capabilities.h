@@ -6,6 +6,7 @@
 
 namespace muster::vcpu {
 
+// One that is needed, by its name in <linux/kvm.h>.
 struct Capability {
   const char* name;
   bool present;

@@ -8,11 +8,15 @@ namespace muster::vcpu {
 // Owns one file descriptor.
 class Fd {
  public:
+  // Owns none.
   Fd() = default;
+  // Closes `fd` in the end; a negative one is none.
   explicit Fd(int fd) : fd_(fd) {}
   ~Fd() { Reset(); }
 
+  // What is moved from owns none.
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  // Closes what it owned.
   Fd& operator=(Fd&& other) noexcept {
     if (this != &other) {
       Reset();
@@ -21,7 +25,9 @@ class Fd {
     return *this;
   }
 
+  // Whether it owns one.
   bool valid() const { return fd_ >= 0; }
+  // Stays owned; -1 where there is none.
   int get() const { return fd_; }
 
  private:

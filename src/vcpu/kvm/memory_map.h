@@ -31,6 +31,7 @@ class MemoryMap {
   // them for more either.
   std::span<uint8_t> FindWritable(uint64_t gpa, uint64_t length) const;
 
+  // Whether there is host memory behind this address.
   bool Contains(uint64_t gpa) const { return !Find(gpa, 1).empty(); }
 
  private:

@@ -9,15 +9,13 @@
 
 namespace muster::vcpu {
 
+class VmCore;
 class VmHandle;
 
-// A VM's memory slots: Add and Note before any vCPU runs, and what is there may then be looked at
-// from any thread.
+// A VM's memory slots, as Vm::memory() gives them: Add and Note before any vCPU runs, and what is
+// there may then be looked at from any thread.
 class MemorySlots {
  public:
-  // `vm` outlives this.
-  explicit MemorySlots(const VmHandle* vm) : vm_(vm) {}
-
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
   // stays its user's and outlives the VM. KVM's slots are numbered from 0 in the order of these
   // calls: the maker of an adopted VM gives its own higher numbers, and KVM would take one of the
@@ -31,14 +29,11 @@ class MemorySlots {
   absl::Status Note(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // By each vCPU before it first enters the guest: nothing is added from here on.
-  void Seal() ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all; to be
-  // written, also where it is read-only.
+  // The host bytes of [gpa, gpa + length), or an empty span where no one slot holds them all.
   std::span<const uint8_t> Find(uint64_t gpa, uint64_t length) const {
     return map_.Find(gpa, length);
   }
+  // The same to be written: see MemoryMap::FindWritable.
   std::span<uint8_t> FindWritable(uint64_t gpa, uint64_t length) const {
     return map_.FindWritable(gpa, length);
   }
@@ -46,7 +41,15 @@ class MemorySlots {
   // Whether an access to this address reaches memory and so does not exit.
   bool Contains(uint64_t gpa) const { return map_.Contains(gpa); }
 
+ protected:
+  // `vm` outlives this.
+  explicit MemorySlots(const VmHandle* vm) : vm_(vm) {}
+
  private:
+  friend class VmCore;
+
+  // Nothing is added from here on.
+  void Seal() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status MayAdd(const char* call, uint64_t gpa, uint64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -24,7 +24,9 @@ class System {
   // caller's.
   static absl::StatusOr<System> Adopt(int fd);
 
+  // The device; it stays this object's.
   int fd() const { return fd_.get(); }
+  // KVM_CAP_MAX_VCPUS: how many a VM may have.
   int max_vcpus() const { return max_vcpus_; }
   int max_vcpu_ids() const { return max_vcpu_ids_; }         // vCPU ids are below this
   size_t vcpu_mmap_size() const { return vcpu_mmap_size_; }  // bytes of a vCPU's kvm_run mapping
@@ -54,6 +56,7 @@ struct Survey {
   std::vector<Capability> capabilities;  // empty where the version is not the one that is needed
   absl::Status usable;                   // of System::Open
 };
+// Opens `path` for as long as this takes. Nothing is an error here: all is in the Survey.
 Survey SurveyHost(const std::string& path = "/dev/kvm");
 
 }  // namespace muster::vcpu

@@ -8,10 +8,12 @@ namespace muster::vcpu {
 // Nothing here throws: it is called in the middle of what has no way back.
 class Clock {
  public:
+  // The deadline that does not come.
   static constexpr uint64_t kNever = UINT64_MAX;
 
   virtual ~Clock() = default;
 
+  // The time. By any thread, also several at once, with no lock held.
   virtual uint64_t NowNs() = 0;
 
   // Asks for Vm::TimerExpired(cpu) once NowNs() >= deadline_ns. Replaces the earlier deadline of
@@ -22,6 +24,7 @@ class Clock {
   // The vCPUs stand still from Hold to Continue. For their timers to stand with them NowNs() does
   // not move meanwhile; a clock that ignores this lets the guest find that time has passed.
   virtual void Hold() {}
+  // NowNs() moves on from where it stood.
   virtual void Continue() {}
 };
 

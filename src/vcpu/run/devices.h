@@ -17,6 +17,7 @@ class Vcpu;
 // One object may serve several vCPUs, at once.
 class Devices {
  public:
+  // What becomes of the exit.
   enum class Then : unsigned char {
     kGoOn,    // the exit is served
     kReturn,  // Run returns it; its caller serves it, or has seen it served
@@ -24,8 +25,11 @@ class Devices {
 
   virtual ~Devices() = default;
 
+  // IN or OUT; what is read goes to exit.data.
   virtual Then Port(Vcpu& /*vcpu*/, const PortExit& /*exit*/) { return Then::kReturn; }
+  // An access to no memory; what is read goes to exit.data.
   virtual Then Mmio(Vcpu& /*vcpu*/, const MmioExit& /*exit*/) { return Then::kReturn; }
+  // RDMSR or WRMSR; kGoOn without `*exit.fault` cleared is #GP(0).
   virtual Then Msr(Vcpu& /*vcpu*/, const MsrExit& /*exit*/) { return Then::kReturn; }
 };
 

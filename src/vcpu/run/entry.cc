@@ -6,6 +6,8 @@
 // (SDM "Checks on Guest RIP, RFLAGS, and SSP": an external interrupt needs IF = 1, and "Checks on
 // Guest Non-Register State": no blocking by STI or MOV SS).
 
+#include <cassert>
+
 #include <muster/vcpu/kvm/host_traits.h>
 #include <muster/vcpu/run/vcpu_core.h>
 #include <muster/vcpu/run/vm_core.h>
@@ -112,7 +114,8 @@ void VcpuCore::Poll() {
 }
 
 void VcpuCore::Inject(uint8_t vector) {
-  lapic_.Acknowledge(vector);
+  [[maybe_unused]] const bool deliverable = lapic_.Acknowledge(vector);
+  assert(deliverable);
   ++counters_.injected;
   Trace(EventKind::kInject, vector);
   QueueInterrupt(vector);

@@ -45,6 +45,7 @@ struct StoppedExit {
 
 // What the guest did that no CPU, or not this KVM, can carry on from.
 struct GuestFaultExit {
+  // What it was.
   enum class Kind {
     kTripleFault,
     kEmulationFailure,  // KVM_INTERNAL_ERROR_EMULATION: KVM cannot execute this instruction
@@ -63,6 +64,7 @@ struct HostErrorExit {
   absl::Status status;
 };
 
+// What Vcpu::Run returns.
 using Exit = std::variant<PortExit, MmioExit, MsrExit, StoppedExit, GuestFaultExit, HostErrorExit>;
 
 }  // namespace muster::vcpu

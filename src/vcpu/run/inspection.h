@@ -41,13 +41,16 @@ struct Inspection {
   apic::LapicCounters lapic_counters;
   std::vector<Event> last_events;  // oldest first; at most kLastEvents
 
-  // Where the next instruction is, before paging; RFLAGS.IF; IA32_EFER.LMA. Meaningful where the
+  // Where the next instruction is, before paging. This and the two below mean something where the
   // registers are known.
   uint64_t linear_rip() const { return cs_base + rip; }
+  // RFLAGS.IF.
   bool interrupts_on() const { return (rflags >> 9 & 1) != 0; }
+  // IA32_EFER.LMA.
   bool long_mode() const { return (efer >> 10 & 1) != 0; }
 };
 
+// How many events an Inspection has at most.
 inline constexpr size_t kLastEvents = 64;
 
 }  // namespace muster::vcpu

@@ -8,6 +8,7 @@ namespace muster::vcpu {
 // Where the library says what is no error and nobody asked for. By itself it is silent.
 class Logger {
  public:
+  // kWarning: something that its reader may want to mend.
   enum class Severity : uint8_t { kInfo, kWarning };
 
   virtual ~Logger() = default;

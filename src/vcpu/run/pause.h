@@ -22,10 +22,13 @@ class VmCore;
 // (HostTraits::rdtsc_obeys_offset) it has gone on: nothing can be done about that.
 class Pause {
  public:
+  // What is moved from is resumed: it holds nothing.
   Pause(Pause&& other) noexcept;
+  // Resumes what it held.
   Pause& operator=(Pause&& other) noexcept;
   ~Pause();  // Resume, whose errors are lost
 
+  // The vCPUs that stand still, those added since included.
   rendezvous::CpuSet standing() const;
 
   // Vm::InspectAll of the world as it stands, which that one would wait for.

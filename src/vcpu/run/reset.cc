@@ -108,7 +108,7 @@ absl::Status VcpuCore::ApplyReset() {
         handle_.SetGuestDebug({})}) {
     if (!status.ok()) return status;
   }
-  if (!entered_) vm_.memory().Seal();
+  if (!entered_) vm_.SealMemory();
   entered_ = true;
   // if_flag and ready_for_interrupt_injection are still those of the earlier life.
   doorbell_.ForceExit();

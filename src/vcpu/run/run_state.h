@@ -13,6 +13,7 @@ enum class RunState : uint8_t {
   kOffline,
 };
 
+// What moves a vCPU from one state to another.
 enum class RunEvent : uint8_t {
   kInitAp,   // INIT: to wait-for-SIPI
   kInitBsp,  // INIT of the bootstrap processor: to the reset vector
@@ -23,7 +24,9 @@ enum class RunEvent : uint8_t {
   kAdded,    // comes back
 };
 
+// In a word or two, for a person.
 const char* ToString(RunState state);
+// In a word or two, for a person.
 const char* ToString(RunEvent event);
 
 // The one table of legal transitions. Returns false and leaves `state` alone where `event` has no

@@ -6,6 +6,7 @@ namespace muster::vcpu {
 
 // How the bootstrap processor begins, in place of the reset vector. Interrupts are off.
 struct StartState {
+  // Of the processor.
   enum class Mode : uint8_t {
     kReal,         // 16-bit; CS base is rip & ~0xf, below 1 MiB
     kProtected32,  // flat 4 GiB segments, paging off (Multiboot, "Machine state")

@@ -19,6 +19,7 @@ class VmCore;
 // there each call fails with NotFound, and Run of one removed returns StoppedExit::removed.
 class Vcpu {
  public:
+  // Its number in the Vm, and its APIC id.
   int index() const { return cpu_; }
 
   // Runs the guest until something happens that only the caller can deal with; blocks while the
@@ -36,6 +37,7 @@ class Vcpu {
   // runs it and between two Runs. From there the Vm's own would wait for this very thread where
   // they send an INIT; after these the vCPU has it before it executes another instruction.
   absl::Status SendMessage(const apic::Message& message);
+  // See SendMessage.
   absl::Status SetLine(unsigned pin, bool asserted);
 
   // Between two Runs as well: from the next Run on this vCPU executes nothing, until LetGo is
@@ -43,6 +45,7 @@ class Vcpu {
   // its exit finished: it takes part in meetings, INIT, pauses and Vm::Stop like a halted one, and
   // interrupts wait. The first that can be taken comes before its next instruction.
   absl::Status Hold();
+  // See Hold. Any thread, at any time.
   void LetGo();
 
   // Between two Runs as well: the bootstrap processor begins anew at `start`, with its local APIC
@@ -54,6 +57,7 @@ class Vcpu {
   // The vCPU as it stands, and its last events. FailedPrecondition while its thread is awake inside
   // Run: see Vm::InspectAll, which asks it. Never waits for a vCPU.
   absl::StatusOr<Inspection> Inspect();
+  // Its last events alone, oldest first (see VmConfig::trace_events). Errors as of Inspect.
   absl::StatusOr<std::vector<Event>> Events() const;
 
  private:

@@ -30,6 +30,7 @@ class System;       // <muster/vcpu/kvm/system.h>
 class Vcpu;         // <muster/vcpu/run/vcpu.h>
 class VmCore;
 
+// What a Vm is made of; the defaults are one vCPU on a Vm of its own.
 struct VmConfig {
   int cpus = 1;      // 1 to 1,024; vCPU 0 is the bootstrap processor, APIC ids are the numbers
   int max_cpus = 0;  // room for those that Vm::AddVcpu adds; less than `cpus`: none

@@ -60,6 +60,8 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   Clock& clock() { return clock_; }
   Fabric& fabric() { return fabric_; }
   MemorySlots& memory() { return memory_; }
+  // By each vCPU before it first enters the guest.
+  void SealMemory() { memory_.Seal(); }
   rendezvous::Rendezvous& rendezvous() { return rendezvous_; }
 
   // What this KVM does, found out when somebody first asks; rdtsc_obeys_offset is RdtscObeysOffset.

@@ -26,8 +26,10 @@ enum class EventKind : uint16_t {
 // Of a kPost: an ExtINT message, which has no vector.
 inline constexpr uint64_t kPostedExtInt = uint64_t{1} << 24;
 
+// In a word, for a person.
 const char* ToString(EventKind kind);
 
+// What happened to a vCPU, and when.
 struct Event {
   uint64_t ns;  // by the VM's Clock
   EventKind kind;
@@ -49,8 +51,10 @@ class EventRing {
   // `capacity` in events, rounded up to a power of two.
   explicit EventRing(size_t capacity = 0);
 
+  // Whether anything is recorded.
   bool enabled() const { return slots_ != nullptr; }
 
+  // The parts of an Event, which takes the place of the oldest where there is no room.
   void Record(uint64_t ns, EventKind kind, int cpu, uint64_t a = 0, uint64_t b = 0,
               uint64_t rip = 0) {
     if (!enabled()) return;

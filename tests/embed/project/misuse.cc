@@ -2,6 +2,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <thread>
+#include <type_traits>
 #include <unistd.h>
 
 #include "small_vm.h"
@@ -9,6 +10,12 @@
 using namespace muster;
 
 namespace {
+
+// Memory slots are a Vm's, and it alone says that no more are taken.
+template <typename T>
+concept Seals = requires(T slots) { slots.Seal(); };
+static_assert(!Seals<vcpu::MemorySlots>);
+static_assert(!std::is_constructible_v<vcpu::MemorySlots, const vcpu::VmHandle*>);
 
 // What belongs to the thread that runs the vCPU.
 struct {
