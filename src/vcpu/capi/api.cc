@@ -11,7 +11,7 @@ namespace {
 // Sizes in version 0.1, which do not change when the structures grow.
 constexpr size_t kConfig01 = 104, kStart01 = 80, kDevices01 = 40, kInspection01 = 240;
 static_assert(sizeof(muster_config) >= kConfig01 && sizeof(muster_inspection) >= kInspection01);
-// One of these that grows needs an init that is told the size, as muster_config has: the plain one
+// One of these that grows needs an init that is told the size, as the two above have: the plain one
 // writes the whole.
 static_assert(sizeof(muster_start) == kStart01 && sizeof(muster_devices) == kDevices01);
 static_assert(MUSTER_INVALID_ARGUMENT == static_cast<int>(absl::StatusCode::kInvalidArgument) &&
@@ -150,19 +150,13 @@ uint32_t muster_version(void) {
 }
 
 void muster_config_init_sized(muster_config* config, uint32_t size) {
-  if (config == nullptr || size < sizeof(config->size)) return;
-  if (size < kConfig01) {
-    config->size = size;  // muster_vm_create says what is wrong
-    return;
-  }
   muster_config made{};
-  made.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(made)));
   made.cpus = 1;
   made.kvm_fd = -1;
   made.vm_fd = -1;
   made.kick_signal = SIGUSR1;
   made.ioapic_pins = 24;
-  std::memcpy(config, &made, made.size);
+  Init(config, size, kConfig01, made);
 }
 
 // Of programs that were built before the structure grew, and of other languages.
@@ -179,6 +173,14 @@ void muster_devices_init(muster_devices* devices) {
   if (devices == nullptr) return;
   *devices = {};
   devices->size = sizeof(*devices);
+}
+
+void muster_inspection_init_sized(muster_inspection* inspection, uint32_t size) {
+  Init(inspection, size, kInspection01, {});
+}
+
+void(muster_inspection_init)(muster_inspection* inspection) {
+  muster_inspection_init_sized(inspection, kInspection01);
 }
 
 int32_t muster_vm_create(const muster_config* config, muster_vm** vm, muster_error* error) {
@@ -316,9 +318,7 @@ int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspe
     if (!stands.ok()) return stands.status();
     muster_inspection seen{};
     Fill(*stands, seen);
-    const uint32_t size = inspection->size;
-    std::memcpy(inspection, &seen, std::min<size_t>(size, sizeof(seen)));
-    inspection->size = size;
+    Give(seen, *inspection);
     return absl::OkStatus();
   });
 }

@@ -33,10 +33,9 @@ absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name) {
 }
 
 absl::Status CheckSize(uint32_t size, size_t least, const char* name) {
-  constexpr uint32_t kMost = 4096;  // no version's, and past it lies what is not the caller's
-  if (size > kMost) {
+  if (size > kMostSize) {
     return absl::InvalidArgumentError(
-        fmt::format("{}: size is {}, more than {}", name, size, kMost));
+        fmt::format("{}: size is {}, more than {}", name, size, kMostSize));
   }
   if (size >= least) return absl::OkStatus();
   return absl::InvalidArgumentError(

@@ -60,6 +60,9 @@ int32_t WithVcpu(const char* function, muster_vm* handle, int32_t cpu, muster_er
 // InvalidArgument where a pointer that is needed is NULL.
 absl::Status Need(const void* pointer, const char* name);
 
+// No structure of any version is larger: past it lies what is not the caller's.
+inline constexpr uint32_t kMostSize = 4096;
+
 // InvalidArgument where the `size` of a structure is less than its first version's, `least`.
 absl::Status CheckSize(uint32_t size, size_t least, const char* name);
 
@@ -81,6 +84,33 @@ absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name,
   }
   std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
   return defaults;
+}
+
+// The bytes of `made` in a structure of `size` bytes, as the caller knows it; what a later version
+// has put behind them is 0.
+template <typename Struct>
+void Put(const Struct& made, uint32_t size, Struct* to) {
+  const size_t known = std::min<size_t>(size, sizeof(Struct));
+  std::memcpy(to, &made, known);
+  std::memset(reinterpret_cast<uint8_t*>(to) + known, 0, size - known);
+}
+
+// `made` as the caller's structure of `size` bytes begins. Where that is no size of any version the
+// size alone is set: whoever takes the structure says what is wrong.
+template <typename Struct>
+void Init(Struct* given, uint32_t size, size_t least, const Struct& made) {
+  if (given == nullptr || size < sizeof(size)) return;
+  if (size >= least && size <= kMostSize) Put(made, size, given);
+  given->size = size;
+}
+
+// `made` to a caller whose structure says its size, which is checked: how much is known to both is
+// its size then.
+template <typename Struct>
+void Give(const Struct& made, Struct& to) {
+  const uint32_t size = to.size;
+  Put(made, size, &to);
+  to.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(Struct)));
 }
 
 }  // namespace muster::vcpu::capi

@@ -117,8 +117,9 @@ typedef struct muster_config {
  * muster_config_init_sized. The function itself makes the first version's structure, without
  * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
-/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: its
- * `size` alone is set, by which muster_vm_create refuses it. */
+/** The same in one of `size` bytes, as the caller knows it: what a later version than the library's
+ * has put behind is zero. Less than the first version's: its `size` alone is set, by which
+ * muster_vm_create refuses it. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 
@@ -348,7 +349,7 @@ enum {
 
 /** A vCPU as it stands. */
 typedef struct muster_inspection {
-  uint32_t size; /**< of this structure, as the caller knows it; set before the call */
+  uint32_t size; /**< of this structure, as the caller knows it; then how much of it is filled in */
   uint32_t state;
   uint32_t apic_id;
   uint8_t held;            /**< by muster_vcpu_hold */
@@ -360,8 +361,18 @@ typedef struct muster_inspection {
   uint64_t entries, interrupts, meetings, kicks; /**< totals */
 } muster_inspection;
 
-/** MUSTER_FAILED_PRECONDITION while a thread is awake inside the vCPU's run, but for a pause;
- * MUSTER_NOT_FOUND where it is not there. */
+/** Everything zero but `size`. In C and C++ the name is a macro, for muster_inspection_init_sized.
+ * The function itself makes the first version's structure. */
+MUSTER_API void muster_inspection_init(muster_inspection* inspection);
+/** The same in one of `size` bytes, as muster_config_init_sized does it. */
+MUSTER_API void muster_inspection_init_sized(muster_inspection* inspection, uint32_t size);
+#define muster_inspection_init(inspection) \
+  muster_inspection_init_sized((inspection), sizeof(muster_inspection))
+
+/** Fills in what the caller and the library both know, says in `size` how many bytes that are, and
+ * clears what the caller alone knows: a field is known where it ends within `size`. May be called
+ * again with the same structure. MUSTER_FAILED_PRECONDITION while a thread is awake inside the
+ * vCPU's run, but for a pause; MUSTER_NOT_FOUND where it is not there. */
 MUSTER_API int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspection,
                                        muster_error* error);
 

@@ -17,7 +17,7 @@ static void Log(void* context, int32_t severity, const char* line) {
   logging = 1;
   while (!paused) usleep(1000);
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
   CHECK(inspection.state == MUSTER_STATE_OFFLINE);
   looked = 1;
@@ -56,7 +56,7 @@ static void InTheLogOfOneThatFailed(void) {
 static void* Look(void* unused) {
   (void)unused;
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   while (!stopping) {
     muster_vcpu_inspect(vm, 0, &inspection, NULL);
     ++looking;

@@ -132,6 +132,56 @@ static void OfNoVersion(void) {
   }
 }
 
+/* Programs that were built with a later <muster.h>, whose structures are longer: what they set
+ * there is told, and what they read there is 0. */
+static void OfALaterVersion(void) {
+  struct {
+    muster_config config;
+    uint64_t later;
+    uint64_t behind;
+  } given;
+  const uint32_t kLater = offsetof(__typeof__(given), behind);
+  memset(&given, 0xa5, sizeof(given));
+  muster_config_init_sized(&given.config, kLater);
+  CHECK(given.config.size == kLater && given.later == 0 && given.behind == 0xa5a5a5a5a5a5a5a5);
+  given.config.clock.now_ns = NoTime;
+  given.config.clock.arm = NoTimer;
+  given.later = 1;
+  muster_vm* vm = NULL;
+  REFUSED(muster_vm_create(&given.config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config",
+          "not 0");
+  given.later = 0;
+  DONE(muster_vm_create(&given.config, &vm, &error));
+
+  struct {
+    muster_inspection inspection;
+    uint64_t later;
+    uint64_t behind;
+  } seen;
+  const uint32_t kLonger = offsetof(__typeof__(seen), behind);
+  memset(&seen, 0xa5, sizeof(seen));
+  muster_inspection_init_sized(&seen.inspection, kLonger);
+  CHECK(seen.inspection.size == kLonger && seen.later == 0 && seen.behind == 0xa5a5a5a5a5a5a5a5);
+  seen.later = 0xa5;
+  for (int again = 0; again < 2; ++again) {
+    DONE(muster_vcpu_inspect(vm, 0, &seen.inspection, &error));
+    CHECK(seen.inspection.size == sizeof(muster_inspection) && seen.inspection.state == 1);
+    CHECK(seen.later == 0 && seen.behind == 0xa5a5a5a5a5a5a5a5);
+  }
+  for (int by_macro = 0; by_macro < 2; ++by_macro) {
+    memset(&seen, 0xa5, sizeof(seen));
+    if (by_macro) {
+      muster_inspection_init(&seen.inspection);
+    } else {
+      (muster_inspection_init)(&seen.inspection);
+    }
+    CHECK(seen.inspection.size == sizeof(muster_inspection) && seen.inspection.kicks == 0);
+    CHECK(seen.later == 0xa5a5a5a5a5a5a5a5);
+  }
+  muster_inspection_init(NULL);
+  DONE(muster_vm_destroy(vm, &error));
+}
+
 static void OfALivingVm(void) {
   muster_vm* vm = Make(2, 3);
   muster_exit exit;
@@ -210,7 +260,7 @@ static void OfALivingVm(void) {
   inspection.size = 0;
   REFUSED(muster_vcpu_inspect(vm, 0, &inspection, &error), MUSTER_INVALID_ARGUMENT, "size is 0",
           "muster_inspection");
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
   CHECK(inspection.state == MUSTER_STATE_RUNNING && inspection.rip != 0);
   /* Nobody is inside a run of these two: both stand. */
@@ -230,7 +280,7 @@ static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
   int32_t answer;
   muster_start_init(&start);
   memset(&message, 0, sizeof(message));
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
 #define REFUSES(function, ...) REFUSED(function(vm, __VA_ARGS__), code, #function ": ", why)
   REFUSES(muster_vm_destroy, &error);
   REFUSES(muster_vm_add_memory, 0, ram, 4096, 0, &error);
@@ -281,7 +331,7 @@ static void DestroyedWhileItRuns(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, Spin, vm);
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   /* Until it stands in the middle of its loop, its thread awake. */
   do {
     DONE(muster_vm_resume(vm, &error));
@@ -314,6 +364,7 @@ int main(void) {
   OfALivingVm();
   OfAnEarlierVersion();
   OfNoVersion();
+  OfALaterVersion();
   OfADestroyedVm();
   DestroyedWhileItRuns();
   return 0;
