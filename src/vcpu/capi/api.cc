@@ -1,5 +1,6 @@
 // <muster.h>: each function finds its VM, calls what the C++ interface has, and reports.
 #include <csignal>
+#include <iterator>
 
 #include <muster/vcpu/capi/guard.h>
 #include <muster/vcpu/kvm/memory_slots.h>
@@ -8,12 +9,16 @@
 namespace muster::vcpu::capi {
 namespace {
 
-// Sizes in version 0.1, which do not change when the structures grow.
-constexpr size_t kConfig01 = 104, kStart01 = 80, kDevices01 = 40, kInspection01 = 240;
-static_assert(sizeof(muster_config) >= kConfig01 && sizeof(muster_inspection) >= kInspection01);
-// One of these that grows needs an init that is told the size, as the two above have: the plain one
+// Sizes of each structure as it has grown, the first one first. None is ever taken out.
+constexpr uint32_t kConfigSizes[] = {104, 128}, kStartSizes[] = {80}, kDevicesSizes[] = {40},
+                   kInspectionSizes[] = {240};
+static_assert(sizeof(muster_config) == *std::rbegin(kConfigSizes) &&
+              sizeof(muster_start) == *std::rbegin(kStartSizes) &&
+              sizeof(muster_devices) == *std::rbegin(kDevicesSizes) &&
+              sizeof(muster_inspection) == *std::rbegin(kInspectionSizes));
+// One of these that grows needs an init that is told the size, as the others have: the plain one
 // writes the whole.
-static_assert(sizeof(muster_start) == kStart01 && sizeof(muster_devices) == kDevices01);
+static_assert(std::size(kStartSizes) == 1 && std::size(kDevicesSizes) == 1);
 static_assert(MUSTER_INVALID_ARGUMENT == static_cast<int>(absl::StatusCode::kInvalidArgument) &&
               MUSTER_DEADLINE_EXCEEDED == static_cast<int>(absl::StatusCode::kDeadlineExceeded) &&
               MUSTER_NOT_FOUND == static_cast<int>(absl::StatusCode::kNotFound) &&
@@ -34,7 +39,7 @@ static_assert(sizeof(muster_exit) == 72 && sizeof(muster_error) == 512);
 absl::StatusOr<StartState> ToStart(const muster_start* given) {
   muster_start defaults;
   muster_start_init(&defaults);
-  const absl::StatusOr<muster_start> start = Take(given, kStart01, "muster_start", defaults);
+  const absl::StatusOr<muster_start> start = Take(given, kStartSizes, "muster_start", defaults);
   if (!start.ok()) return start.status();
   if (start->reserved != 0) return absl::InvalidArgumentError("muster_start: reserved is not 0");
   if (start->mode > MUSTER_START_LONG64 || start->gdt_limit > UINT16_MAX) {
@@ -107,7 +112,7 @@ absl::Status RunVcpu(CVm& vm, int32_t cpu, const muster_devices* given, muster_e
   if (!vcpu.ok()) return vcpu.status();
   exit->cpu = cpu;
   if (given == nullptr) return Translate((*vcpu)->Run(), *exit);
-  const absl::StatusOr<muster_devices> taken = Take(given, kDevices01, "muster_devices", {});
+  const absl::StatusOr<muster_devices> taken = Take(given, kDevicesSizes, "muster_devices", {});
   if (!taken.ok()) return taken.status();
   if (taken->reserved != 0) {
     return absl::InvalidArgumentError("muster_devices: reserved is not 0");
@@ -156,11 +161,13 @@ void muster_config_init_sized(muster_config* config, uint32_t size) {
   made.vm_fd = -1;
   made.kick_signal = SIGUSR1;
   made.ioapic_pins = 24;
-  Init(config, size, kConfig01, made);
+  Init(config, size, kConfigSizes, made);
 }
 
 // Of programs that were built before the structure grew, and of other languages.
-void(muster_config_init)(muster_config* config) { muster_config_init_sized(config, kConfig01); }
+void(muster_config_init)(muster_config* config) {
+  muster_config_init_sized(config, kConfigSizes[0]);
+}
 
 void muster_start_init(muster_start* start) {
   if (start == nullptr) return;
@@ -176,11 +183,11 @@ void muster_devices_init(muster_devices* devices) {
 }
 
 void muster_inspection_init_sized(muster_inspection* inspection, uint32_t size) {
-  Init(inspection, size, kInspection01, {});
+  Init(inspection, size, kInspectionSizes, {});
 }
 
 void(muster_inspection_init)(muster_inspection* inspection) {
-  muster_inspection_init_sized(inspection, kInspection01);
+  muster_inspection_init_sized(inspection, kInspectionSizes[0]);
 }
 
 int32_t muster_vm_create(const muster_config* config, muster_vm** vm, muster_error* error) {
@@ -189,7 +196,7 @@ int32_t muster_vm_create(const muster_config* config, muster_vm** vm, muster_err
     *vm = nullptr;
     muster_config defaults;
     muster_config_init(&defaults);
-    const auto taken = Take(config, kConfig01, "muster_config", defaults);
+    const auto taken = Take(config, kConfigSizes, "muster_config", defaults);
     if (!taken.ok()) return taken.status();
     if (absl::Status status = NeedZero(taken->reserved, "muster_config.reserved"); !status.ok()) {
       return status;
@@ -312,7 +319,7 @@ int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspe
     const absl::StatusOr<Vcpu*> vcpu = of.Find(cpu);
     absl::Status status = vcpu.status();
     if (status.ok()) status = Need(inspection, "muster_inspection");
-    if (status.ok()) status = CheckSize(inspection->size, kInspection01, "muster_inspection");
+    if (status.ok()) status = CheckSize(inspection->size, kInspectionSizes, "muster_inspection");
     if (!status.ok()) return status;
     const auto stands = of.Inspect(**vcpu);
     if (!stands.ok()) return stands.status();

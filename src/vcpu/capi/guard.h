@@ -60,22 +60,25 @@ int32_t WithVcpu(const char* function, muster_vm* handle, int32_t cpu, muster_er
 // InvalidArgument where a pointer that is needed is NULL.
 absl::Status Need(const void* pointer, const char* name);
 
-// No structure of any version is larger: past it lies what is not the caller's.
-inline constexpr uint32_t kMostSize = 4096;
+// The sizes that a structure has had, the first version's first and this one's last.
+using Sizes = std::span<const uint32_t>;
 
-// InvalidArgument where the `size` of a structure is less than its first version's, `least`.
-absl::Status CheckSize(uint32_t size, size_t least, const char* name);
+// Whether it is one of `sizes`, or that of a later version. Any other ends within a field.
+bool IsSize(uint32_t size, Sizes sizes);
+
+// InvalidArgument where it is not.
+absl::Status CheckSize(uint32_t size, Sizes sizes, const char* name);
 
 // InvalidArgument where `bytes` that are to be 0, for a later version to give them a meaning, are
 // not: what that version would do is not done.
 absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name);
 
 // What `given` holds of a structure that begins with its size, over `defaults`; what a later
-// version has put behind it has to be zero. `least`: the size of its first version.
+// version has put behind it has to be zero.
 template <typename Struct>
-absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name, Struct defaults) {
+absl::StatusOr<Struct> Take(const Struct* given, Sizes sizes, const char* name, Struct defaults) {
   if (absl::Status status = Need(given, name); !status.ok()) return status;
-  absl::Status status = CheckSize(given->size, least, name);
+  absl::Status status = CheckSize(given->size, sizes, name);
   if (!status.ok()) return status;
   if (given->size > sizeof(Struct)) {
     const auto* const bytes = reinterpret_cast<const uint8_t*>(given);
@@ -98,9 +101,9 @@ void Put(const Struct& made, uint32_t size, Struct* to) {
 // `made` as the caller's structure of `size` bytes begins. Where that is no size of any version the
 // size alone is set: whoever takes the structure says what is wrong.
 template <typename Struct>
-void Init(Struct* given, uint32_t size, size_t least, const Struct& made) {
+void Init(Struct* given, uint32_t size, Sizes sizes, const Struct& made) {
   if (given == nullptr || size < sizeof(size)) return;
-  if (size >= least && size <= kMostSize) Put(made, size, given);
+  if (IsSize(size, sizes)) Put(made, size, given);
   given->size = size;
 }
 

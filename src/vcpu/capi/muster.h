@@ -118,7 +118,7 @@ typedef struct muster_config {
  * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
 /** The same in one of `size` bytes, as the caller knows it: what a later version than the library's
- * has put behind is zero. Less than the first version's: its `size` alone is set, by which
+ * has put behind is zero. A size that no version has had: it alone is set, by which
  * muster_vm_create refuses it. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
