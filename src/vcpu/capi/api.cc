@@ -19,22 +19,6 @@ static_assert(sizeof(muster_config) == *std::rbegin(kConfigSizes) &&
 // One of these that grows needs an init that is told the size, as the others have: the plain one
 // writes the whole.
 static_assert(std::size(kStartSizes) == 1 && std::size(kDevicesSizes) == 1);
-static_assert(MUSTER_INVALID_ARGUMENT == static_cast<int>(absl::StatusCode::kInvalidArgument) &&
-              MUSTER_DEADLINE_EXCEEDED == static_cast<int>(absl::StatusCode::kDeadlineExceeded) &&
-              MUSTER_NOT_FOUND == static_cast<int>(absl::StatusCode::kNotFound) &&
-              MUSTER_ALREADY_EXISTS == static_cast<int>(absl::StatusCode::kAlreadyExists) &&
-              MUSTER_PERMISSION_DENIED == static_cast<int>(absl::StatusCode::kPermissionDenied) &&
-              MUSTER_RESOURCE_EXHAUSTED == static_cast<int>(absl::StatusCode::kResourceExhausted) &&
-              MUSTER_FAILED_PRECONDITION ==
-                  static_cast<int>(absl::StatusCode::kFailedPrecondition) &&
-              MUSTER_UNIMPLEMENTED == static_cast<int>(absl::StatusCode::kUnimplemented) &&
-              MUSTER_INTERNAL == static_cast<int>(absl::StatusCode::kInternal));
-static_assert(MUSTER_FAULT_UNEXPECTED_EXIT ==
-              static_cast<int>(GuestFaultExit::Kind::kUnexpectedExit));
-static_assert(MUSTER_STATE_OFFLINE == static_cast<int>(RunState::kOffline));
-static_assert(MUSTER_START_LONG64 == static_cast<int>(StartState::Mode::kLong64));
-static_assert(MUSTER_DELIVER_EXTINT == static_cast<int>(apic::DeliveryMode::kExtInt));
-static_assert(sizeof(muster_exit) == 72 && sizeof(muster_error) == 512);
 
 absl::StatusOr<StartState> ToStart(const muster_start* given) {
   muster_start defaults;
