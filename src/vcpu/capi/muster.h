@@ -133,7 +133,9 @@ MUSTER_API int32_t muster_vm_create(const muster_config* config, muster_vm** vm,
 MUSTER_API int32_t muster_vm_destroy(muster_vm* vm, muster_error* error);
 
 /** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`. They stay the caller's, and mapped
- * until the VM is destroyed. `read_only` is 0 or 1: then writes are exits.
+ * until the VM is destroyed. `read_only` is 0 or 1: then writes are exits. KVM's slots are numbered
+ * from KVM_CAP_NR_MEMSLOTS - 2 down, and the one above is the library's: the maker of `vm_fd`
+ * numbers its own from 0 up. MUSTER_INVALID_ARGUMENT where KVM finds a slot of that number there,
  * MUSTER_FAILED_PRECONDITION after a vCPU has run. */
 MUSTER_API int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                         int32_t read_only, muster_error* error);
