@@ -64,8 +64,9 @@ std::span<uint8_t> Bytes(void* host, uint64_t count) {
   return {static_cast<uint8_t*>(host), static_cast<size_t>(count)};
 }
 
-// What the caller of a run sees of `from`; a status where that was none of the guest's exits.
-absl::Status Translate(const Exit& from, muster_exit& to) {
+// What the caller of a run sees of `from`; a status, and nothing else, where that was none of the
+// guest's exits.
+absl::Status Translate(const Exit& from, int32_t cpu, muster_exit& to) {
   if (const auto* port = std::get_if<PortExit>(&from)) {
     to.kind = MUSTER_EXIT_PORT;
     to.as.port = ToC(*port);
@@ -87,6 +88,7 @@ absl::Status Translate(const Exit& from, muster_exit& to) {
   } else {
     return std::get<HostErrorExit>(from).status;
   }
+  to.cpu = cpu;
   return absl::OkStatus();
 }
 
@@ -94,15 +96,14 @@ absl::Status RunVcpu(CVm& vm, int32_t cpu, const muster_devices* given, muster_e
   if (absl::Status status = Need(exit, "muster_exit"); !status.ok()) return status;
   const absl::StatusOr<Vcpu*> vcpu = vm.Find(cpu);
   if (!vcpu.ok()) return vcpu.status();
-  exit->cpu = cpu;
-  if (given == nullptr) return Translate((*vcpu)->Run(), *exit);
+  if (given == nullptr) return Translate((*vcpu)->Run(), cpu, *exit);
   const absl::StatusOr<muster_devices> taken = Take(given, kDevicesSizes, "muster_devices", {});
   if (!taken.ok()) return taken.status();
   if (taken->reserved != 0) {
     return absl::InvalidArgumentError("muster_devices: reserved is not 0");
   }
   CDevices devices(vm.handle, *taken);
-  return Translate((*vcpu)->Run(devices), *exit);
+  return Translate((*vcpu)->Run(devices), cpu, *exit);
 }
 
 void Fill(const Inspection& from, muster_inspection& to) {

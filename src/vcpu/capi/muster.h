@@ -258,8 +258,12 @@ typedef struct muster_devices {
 MUSTER_API void muster_devices_init(muster_devices* devices);
 
 /** Runs the guest on vCPU `cpu` until something happens that `devices`, which may be NULL, does not
- * serve; blocks while the vCPU sleeps. One thread at a time: a second one gets
- * MUSTER_FAILED_PRECONDITION. After any other failure the vCPU does not run again. */
+ * serve; blocks while the vCPU sleeps. `*exit` says what; where the call fails it is untouched.
+ *
+ * A run that is refused has done nothing: MUSTER_INVALID_ARGUMENT of its arguments,
+ * MUSTER_NOT_FOUND, or MUSTER_FAILED_PRECONDITION, as for a second thread. Where a callback threw,
+ * the exit counts as served, and the next run goes on behind it. Where KVM failed, with whatever
+ * code, the vCPU does not run again: its state is MUSTER_STATE_OFFLINE. */
 MUSTER_API int32_t muster_vcpu_run(muster_vm* vm, int32_t cpu, const muster_devices* devices,
                                    muster_exit* exit, muster_error* error);
 

@@ -25,9 +25,14 @@ static void Log(void* context, int32_t severity, const char* line) {
 
 static void* Fail(void* unused) {
   (void)unused;
-  muster_exit exit;
+  muster_exit exit, before;
   muster_error error;
+  memset(&before, 0xa5, sizeof(before));
+  exit = before;
   CHECK(muster_vcpu_run(vm, 0, NULL, &exit, &error) != MUSTER_OK);
+  CHECK(muster_vcpu_run(vm, 0, NULL, &exit, &error) == MUSTER_FAILED_PRECONDITION);
+  CHECK(strstr(error.message, "vCPU 0 is offline") != NULL);
+  CHECK(memcmp(&exit, &before, sizeof(exit)) == 0);
   return NULL;
 }
 

@@ -311,6 +311,25 @@ static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
   REFUSES(muster_vm_can_never_run_again, &answer, &error);
 }
 
+/* A run that is refused has done nothing, and said nothing in `exit`. */
+static void RefusedRuns(void) {
+  muster_vm* vm = Make(1, 2);
+  muster_exit exit, before;
+  muster_devices devices;
+  memset(&before, 0xa5, sizeof(before));
+  exit = before;
+  muster_devices_init(&devices);
+  --devices.size;
+  REFUSED(muster_vcpu_run(vm, 0, &devices, &exit, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_devices", "size");
+  REFUSED(muster_vcpu_run(vm, 2, NULL, &exit, &error), MUSTER_INVALID_ARGUMENT, "vCPU 2", "0 to 1");
+  REFUSED(muster_vcpu_run(vm, 1, NULL, &exit, &error), MUSTER_NOT_FOUND, "vCPU 1", "not there");
+  CHECK(memcmp(&exit, &before, sizeof(exit)) == 0);
+  DONE(muster_vcpu_run(vm, 0, NULL, &exit, &error));
+  CHECK(exit.kind == MUSTER_EXIT_PORT && exit.cpu == 0);
+  DONE(muster_vm_destroy(vm, &error));
+}
+
 /* A handle of what is gone is recognized, also when another VM has its place. */
 static void OfADestroyedVm(void) {
   muster_vm* gone = Make(1, 0);
@@ -371,6 +390,7 @@ int main(void) {
   OfAnEarlierVersion();
   OfNoVersion();
   OfALaterVersion();
+  RefusedRuns();
   OfADestroyedVm();
   DestroyedWhileItRuns();
   return 0;
