@@ -380,6 +380,46 @@ static void DestroyedWhileItRuns(void) {
   DONE(muster_vm_destroy(vm, &error));
 }
 
+static muster_vm* held;
+static int holds;
+
+static void Hold(void* context) {
+  (void)context;
+  ++holds;
+  REFUSED(muster_vm_resume(held, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_resume",
+          "a pause begins");
+  REFUSED(muster_vm_pause(held, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause",
+          "already");
+}
+
+/* Ending it once more does nothing. */
+static void Proceed(void* context) {
+  (void)context;
+  --holds;
+  DONE(muster_vm_resume(held, &error));
+}
+
+static void ResumedBeforeItIsPaused(void) {
+  muster_config config = SmallConfig();
+  config.clock.hold = Hold;
+  config.clock.proceed = Proceed;
+  held = SmallVm(&config, ram, MUSTER_START_PROTECTED32);
+  pthread_t thread;
+  pthread_create(&thread, NULL, Spin, held);
+  for (int round = 0; round < 2; ++round) {
+    while (muster_vm_pause(held, 10000000000, &error) != MUSTER_OK) {
+    }
+    CHECK(holds == 1);
+    REFUSED(muster_vm_pause(held, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause",
+            "already");
+    DONE(muster_vm_resume(held, &error));
+    CHECK(holds == 0);
+  }
+  DONE(muster_vm_stop(held, &error));
+  pthread_join(thread, NULL);
+  DONE(muster_vm_destroy(held, &error));
+}
+
 int main(void) {
   const uint8_t code[] = {0xe6, 0x10, 0xeb, 0xfc}; /* out 0x10; again */
   ram = SmallRam(code, sizeof(code));
@@ -393,5 +433,6 @@ int main(void) {
   RefusedRuns();
   OfADestroyedVm();
   DestroyedWhileItRuns();
+  ResumedBeforeItIsPaused();
   return 0;
 }
