@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -27,7 +28,8 @@ class VectorSet {
   /// The member of highest priority.
   constexpr std::optional<uint8_t> Highest() const {
     for (int i = 3; i >= 0; --i) {
-      if (words_[i] != 0) return static_cast<uint8_t>(64 * i + 63 - std::countl_zero(words_[i]));
+      const uint64_t word = words_[static_cast<size_t>(i)];
+      if (word != 0) return static_cast<uint8_t>(64 * i + 63 - std::countl_zero(word));
     }
     return std::nullopt;
   }

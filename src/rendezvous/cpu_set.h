@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -64,15 +65,15 @@ class CpuSet {
   }
 
   constexpr CpuSet& operator|=(const CpuSet& other) {
-    for (int i = 0; i < kWords; ++i) words_[i] |= other.words_[i];
+    for (size_t i = 0; i < kWords; ++i) words_[i] |= other.words_[i];
     return *this;
   }
   constexpr CpuSet& operator&=(const CpuSet& other) {
-    for (int i = 0; i < kWords; ++i) words_[i] &= other.words_[i];
+    for (size_t i = 0; i < kWords; ++i) words_[i] &= other.words_[i];
     return *this;
   }
   constexpr CpuSet& operator-=(const CpuSet& other) {
-    for (int i = 0; i < kWords; ++i) words_[i] &= ~other.words_[i];
+    for (size_t i = 0; i < kWords; ++i) words_[i] &= ~other.words_[i];
     return *this;
   }
   friend constexpr CpuSet operator|(CpuSet a, const CpuSet& b) { return a |= b; }
@@ -106,8 +107,8 @@ class CpuSet {
 
  private:
   static constexpr int kBits = 64;
-  static constexpr int kWords = kMaxCpus / kBits;
-  static constexpr int Word(int cpu) { return cpu / kBits; }
+  static constexpr size_t kWords = kMaxCpus / kBits;
+  static constexpr size_t Word(int cpu) { return static_cast<size_t>(cpu / kBits); }
   static constexpr uint64_t Bit(int cpu) { return uint64_t{1} << (cpu % kBits); }
 
   std::array<uint64_t, kWords> words_{};

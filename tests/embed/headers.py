@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """headers.py TREE CXX: compiles each header under TREE/include alone, with nothing else of Muster to
-be found, and says which does not, or which is more than the public headers that the layers name."""
+be found and with the warnings that its users may have, and says which does not, or which is more than
+the public headers that the layers name."""
 
 import concurrent.futures
 import os
@@ -19,8 +20,8 @@ def main():
     def compile_alone(header):
         language = ["-x", "c", "-std=c11"] if header.parent == pathlib.Path(".") else ["-x", "c++", "-std=c++20"]
         return subprocess.run(
-            [sys.argv[2], *language, "-fsyntax-only", "-Wall", "-Wextra", "-Wno-pragma-once-outside-header",
-             "-Werror", f"-I{include}", "-"],
+            [sys.argv[2], *language, "-fsyntax-only", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion",
+             "-Wno-pragma-once-outside-header", "-Werror", f"-I{include}", "-"],
             input=f"#include <{header}>\n#include <{header}>\n", text=True, capture_output=True)
 
     failed = False

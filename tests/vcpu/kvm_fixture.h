@@ -48,6 +48,10 @@ class TestGuest {
 
   VmHandle& vm() { return *vm_; }
   MemorySlots& slots() { return slots_; }
+  // The one that the test has added, at `gpa`, before its memory goes: the VM must not outlive it.
+  void RemoveAdded(uint64_t gpa) {
+    CHECK(vm().SetMemoryRegion(vm().memory_slots() - 3, gpa, {}, false).ok());
+  }
   VcpuHandle& vcpu() { return *vcpu_; }
   kvm_run& run() { return vcpu_->run(); }
   std::span<uint8_t> memory() { return memory_.bytes(); }

@@ -76,8 +76,7 @@ TEST_CASE("the reset vector is fetched from just below 4 GiB") {
   REQUIRE(guest.vcpu().SetSregs(state.sregs).ok());
   REQUIRE(guest.vcpu().SetRegs(state.regs).ok());
   CHECK(guest.Run() == KVM_EXIT_HLT);
-  // Before `rom` goes: the VM must not outlive its memory.
-  CHECK(guest.vm().SetMemoryRegion(1, 0xfffff000, {}, false).ok());
+  guest.RemoveAdded(0xfffff000);
 }
 
 TEST_CASE("IA32_APIC_BASE and IA32_TSC_DEADLINE exit by the filter, read and written") {
@@ -175,7 +174,7 @@ TEST_CASE("a write to a read-only slot exits and leaves the memory alone") {
   CHECK(guest.run().mmio.phys_addr == 0x20000);
   CHECK(guest.run().mmio.data[0] == 0x78);
   CHECK(rom.bytes()[0] == 0x77);
-  CHECK(guest.vm().SetMemoryRegion(1, 0x20000, {}, false).ok());
+  guest.RemoveAdded(0x20000);
 }
 
 TEST_CASE("a slot that KVM refuses is not remembered") {
@@ -187,7 +186,7 @@ TEST_CASE("a slot that KVM refuses is not remembered") {
   CHECK_FALSE(guest.slots().Contains(kBeyondAnyCpu));
   REQUIRE(guest.slots().Add(0x20000, memory.bytes()).ok());
   CHECK(guest.slots().Find(0x20000, kPageSize).data() == memory.bytes().data());
-  CHECK(guest.vm().SetMemoryRegion(1, 0x20000, {}, false).ok());
+  guest.RemoveAdded(0x20000);
 }
 
 TEST_CASE("a vector injected at an open window runs its handler") {

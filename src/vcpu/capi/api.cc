@@ -1,5 +1,6 @@
 // <muster.h>: each function finds its VM, calls what the C++ interface has, and reports.
 #include <csignal>
+#include <iterator>
 
 #include <muster/vcpu/capi/guard.h>
 #include <muster/vcpu/kvm/memory_slots.h>
@@ -8,33 +9,21 @@
 namespace muster::vcpu::capi {
 namespace {
 
-// Sizes in version 0.1, which do not change when the structures grow.
-constexpr size_t kConfig01 = 104, kStart01 = 80, kDevices01 = 40, kInspection01 = 240;
-static_assert(sizeof(muster_config) >= kConfig01 && sizeof(muster_inspection) >= kInspection01);
-// One of these that grows needs an init that is told the size, as muster_config has: the plain one
+// Sizes of each structure as it has grown, the first one first. None is ever taken out.
+constexpr uint32_t kConfigSizes[] = {104, 128}, kStartSizes[] = {80}, kDevicesSizes[] = {40},
+                   kInspectionSizes[] = {240};
+static_assert(sizeof(muster_config) == *std::rbegin(kConfigSizes) &&
+              sizeof(muster_start) == *std::rbegin(kStartSizes) &&
+              sizeof(muster_devices) == *std::rbegin(kDevicesSizes) &&
+              sizeof(muster_inspection) == *std::rbegin(kInspectionSizes));
+// One of these that grows needs an init that is told the size, as the others have: the plain one
 // writes the whole.
-static_assert(sizeof(muster_start) == kStart01 && sizeof(muster_devices) == kDevices01);
-static_assert(MUSTER_INVALID_ARGUMENT == static_cast<int>(absl::StatusCode::kInvalidArgument) &&
-              MUSTER_DEADLINE_EXCEEDED == static_cast<int>(absl::StatusCode::kDeadlineExceeded) &&
-              MUSTER_NOT_FOUND == static_cast<int>(absl::StatusCode::kNotFound) &&
-              MUSTER_ALREADY_EXISTS == static_cast<int>(absl::StatusCode::kAlreadyExists) &&
-              MUSTER_PERMISSION_DENIED == static_cast<int>(absl::StatusCode::kPermissionDenied) &&
-              MUSTER_RESOURCE_EXHAUSTED == static_cast<int>(absl::StatusCode::kResourceExhausted) &&
-              MUSTER_FAILED_PRECONDITION ==
-                  static_cast<int>(absl::StatusCode::kFailedPrecondition) &&
-              MUSTER_UNIMPLEMENTED == static_cast<int>(absl::StatusCode::kUnimplemented) &&
-              MUSTER_INTERNAL == static_cast<int>(absl::StatusCode::kInternal));
-static_assert(MUSTER_FAULT_UNEXPECTED_EXIT ==
-              static_cast<int>(GuestFaultExit::Kind::kUnexpectedExit));
-static_assert(MUSTER_STATE_OFFLINE == static_cast<int>(RunState::kOffline));
-static_assert(MUSTER_START_LONG64 == static_cast<int>(StartState::Mode::kLong64));
-static_assert(MUSTER_DELIVER_EXTINT == static_cast<int>(apic::DeliveryMode::kExtInt));
-static_assert(sizeof(muster_exit) == 72 && sizeof(muster_error) == 512);
+static_assert(std::size(kStartSizes) == 1 && std::size(kDevicesSizes) == 1);
 
 absl::StatusOr<StartState> ToStart(const muster_start* given) {
   muster_start defaults;
   muster_start_init(&defaults);
-  const absl::StatusOr<muster_start> start = Take(given, kStart01, "muster_start", defaults);
+  const absl::StatusOr<muster_start> start = Take(given, kStartSizes, "muster_start", defaults);
   if (!start.ok()) return start.status();
   if (start->reserved != 0) return absl::InvalidArgumentError("muster_start: reserved is not 0");
   if (start->mode > MUSTER_START_LONG64 || start->gdt_limit > UINT16_MAX) {
@@ -75,8 +64,9 @@ std::span<uint8_t> Bytes(void* host, uint64_t count) {
   return {static_cast<uint8_t*>(host), static_cast<size_t>(count)};
 }
 
-// What the caller of a run sees of `from`; a status where that was none of the guest's exits.
-absl::Status Translate(const Exit& from, muster_exit& to) {
+// What the caller of a run sees of `from`; a status, and nothing else, where that was none of the
+// guest's exits.
+absl::Status Translate(const Exit& from, int32_t cpu, muster_exit& to) {
   if (const auto* port = std::get_if<PortExit>(&from)) {
     to.kind = MUSTER_EXIT_PORT;
     to.as.port = ToC(*port);
@@ -98,6 +88,7 @@ absl::Status Translate(const Exit& from, muster_exit& to) {
   } else {
     return std::get<HostErrorExit>(from).status;
   }
+  to.cpu = cpu;
   return absl::OkStatus();
 }
 
@@ -105,15 +96,14 @@ absl::Status RunVcpu(CVm& vm, int32_t cpu, const muster_devices* given, muster_e
   if (absl::Status status = Need(exit, "muster_exit"); !status.ok()) return status;
   const absl::StatusOr<Vcpu*> vcpu = vm.Find(cpu);
   if (!vcpu.ok()) return vcpu.status();
-  exit->cpu = cpu;
-  if (given == nullptr) return Translate((*vcpu)->Run(), *exit);
-  const absl::StatusOr<muster_devices> taken = Take(given, kDevices01, "muster_devices", {});
+  if (given == nullptr) return Translate((*vcpu)->Run(), cpu, *exit);
+  const absl::StatusOr<muster_devices> taken = Take(given, kDevicesSizes, "muster_devices", {});
   if (!taken.ok()) return taken.status();
   if (taken->reserved != 0) {
     return absl::InvalidArgumentError("muster_devices: reserved is not 0");
   }
   CDevices devices(vm.handle, *taken);
-  return Translate((*vcpu)->Run(devices), *exit);
+  return Translate((*vcpu)->Run(devices), cpu, *exit);
 }
 
 void Fill(const Inspection& from, muster_inspection& to) {
@@ -150,23 +140,19 @@ uint32_t muster_version(void) {
 }
 
 void muster_config_init_sized(muster_config* config, uint32_t size) {
-  if (config == nullptr || size < sizeof(config->size)) return;
-  if (size < kConfig01) {
-    config->size = size;  // muster_vm_create says what is wrong
-    return;
-  }
   muster_config made{};
-  made.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(made)));
   made.cpus = 1;
   made.kvm_fd = -1;
   made.vm_fd = -1;
   made.kick_signal = SIGUSR1;
   made.ioapic_pins = 24;
-  std::memcpy(config, &made, made.size);
+  Init(config, size, kConfigSizes, made);
 }
 
 // Of programs that were built before the structure grew, and of other languages.
-void(muster_config_init)(muster_config* config) { muster_config_init_sized(config, kConfig01); }
+void(muster_config_init)(muster_config* config) {
+  muster_config_init_sized(config, kConfigSizes[0]);
+}
 
 void muster_start_init(muster_start* start) {
   if (start == nullptr) return;
@@ -181,13 +167,21 @@ void muster_devices_init(muster_devices* devices) {
   devices->size = sizeof(*devices);
 }
 
+void muster_inspection_init_sized(muster_inspection* inspection, uint32_t size) {
+  Init(inspection, size, kInspectionSizes, {});
+}
+
+void(muster_inspection_init)(muster_inspection* inspection) {
+  muster_inspection_init_sized(inspection, kInspectionSizes[0]);
+}
+
 int32_t muster_vm_create(const muster_config* config, muster_vm** vm, muster_error* error) {
   return Guard(__func__, error, [&] {
     if (absl::Status status = Need(vm, "vm"); !status.ok()) return status;
     *vm = nullptr;
     muster_config defaults;
     muster_config_init(&defaults);
-    const auto taken = Take(config, kConfig01, "muster_config", defaults);
+    const auto taken = Take(config, kConfigSizes, "muster_config", defaults);
     if (!taken.ok()) return taken.status();
     if (absl::Status status = NeedZero(taken->reserved, "muster_config.reserved"); !status.ok()) {
       return status;
@@ -310,15 +304,13 @@ int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspe
     const absl::StatusOr<Vcpu*> vcpu = of.Find(cpu);
     absl::Status status = vcpu.status();
     if (status.ok()) status = Need(inspection, "muster_inspection");
-    if (status.ok()) status = CheckSize(inspection->size, kInspection01, "muster_inspection");
+    if (status.ok()) status = CheckSize(inspection->size, kInspectionSizes, "muster_inspection");
     if (!status.ok()) return status;
     const auto stands = of.Inspect(**vcpu);
     if (!stands.ok()) return stands.status();
     muster_inspection seen{};
     Fill(*stands, seen);
-    const uint32_t size = inspection->size;
-    std::memcpy(inspection, &seen, std::min<size_t>(size, sizeof(seen)));
-    inspection->size = size;
+    Give(seen, *inspection);
     return absl::OkStatus();
   });
 }

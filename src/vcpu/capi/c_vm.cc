@@ -53,8 +53,10 @@ absl::Status CVm::ExtIntRaised() {
 absl::Status CVm::Pause(uint64_t timeout_ns) {
   {
     sync::MutexLock lock(mutex_);
-    if (pausing_) return absl::FailedPreconditionError("the VM is paused already");
-    pausing_ = true;
+    if (pause_state_ != PauseState::kNone) {
+      return absl::FailedPreconditionError("the VM is paused already");
+    }
+    pause_state_ = PauseState::kBegins;
   }
   try {
     absl::StatusOr<vcpu::Pause> pause = vm_->Pause(timeout_ns);
@@ -64,6 +66,7 @@ absl::Status CVm::Pause(uint64_t timeout_ns) {
     }
     sync::MutexLock lock(mutex_);
     pause_ = *std::move(pause);
+    pause_state_ = PauseState::kLasts;
     return absl::OkStatus();
   } catch (...) {
     EndPause();
@@ -75,9 +78,14 @@ absl::Status CVm::Resume() {
   std::optional<vcpu::Pause> pause;
   {
     sync::MutexLock lock(mutex_);
+    if (pause_state_ == PauseState::kBegins) {
+      return absl::FailedPreconditionError(
+          "a pause begins: it can be ended when muster_vm_pause has returned");
+    }
     resuming_ = true;
     while (lookers_ > 0) looked_.Wait(mutex_);
     pause_.swap(pause);
+    if (pause) pause_state_ = PauseState::kEnds;
     resuming_ = false;
     looked_.Signal();  // another Resume, which finds nothing to do
   }
@@ -122,7 +130,7 @@ void CVm::EndLook() {
 
 void CVm::EndPause() {
   sync::MutexLock lock(mutex_);
-  pausing_ = false;
+  pause_state_ = PauseState::kNone;
 }
 
 namespace {

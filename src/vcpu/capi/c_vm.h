@@ -54,7 +54,8 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
   std::unique_ptr<Vm> vm_;
 
   sync::Mutex mutex_;
-  bool pausing_ ABSL_GUARDED_BY(mutex_) = false;  // from the begin of Pause to the end of Resume
+  enum class PauseState { kNone, kBegins, kLasts, kEnds };  // one at a time
+  PauseState pause_state_ ABSL_GUARDED_BY(mutex_) = PauseState::kNone;
   std::optional<vcpu::Pause> pause_ ABSL_GUARDED_BY(mutex_);
   int lookers_ ABSL_GUARDED_BY(mutex_) = 0;        // which use *pause_ without the mutex
   bool resuming_ ABSL_GUARDED_BY(mutex_) = false;  // no more of them

@@ -32,16 +32,31 @@ absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name) {
       fmt::format("{}: what this version knows nothing of is not 0", name));
 }
 
-absl::Status CheckSize(uint32_t size, size_t least, const char* name) {
-  constexpr uint32_t kMost = 4096;  // no version's, and past it lies what is not the caller's
-  if (size > kMost) {
+namespace {
+
+// No structure of any version is larger: past it lies what is not the caller's.
+constexpr uint32_t kMostSize = 4096;
+
+}  // namespace
+
+bool IsSize(uint32_t size, Sizes sizes) {
+  if (size > sizes.back()) return size <= kMostSize;
+  return std::find(sizes.begin(), sizes.end(), size) != sizes.end();
+}
+
+absl::Status CheckSize(uint32_t size, Sizes sizes, const char* name) {
+  if (IsSize(size, sizes)) return absl::OkStatus();
+  if (size > kMostSize) {
     return absl::InvalidArgumentError(
-        fmt::format("{}: size is {}, more than {}", name, size, kMost));
+        fmt::format("{}: size is {}, more than {}", name, size, kMostSize));
   }
-  if (size >= least) return absl::OkStatus();
+  if (size > sizes.front()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: size is {}, which is no version's; {}_init sets it", name, size, name));
+  }
   return absl::InvalidArgumentError(
       fmt::format("{}: size is {}, less than the {} of its first version; {}_init sets it", name,
-                  size, least, name));
+                  size, sizes.front(), name));
 }
 
 }  // namespace muster::vcpu::capi

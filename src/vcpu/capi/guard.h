@@ -60,19 +60,25 @@ int32_t WithVcpu(const char* function, muster_vm* handle, int32_t cpu, muster_er
 // InvalidArgument where a pointer that is needed is NULL.
 absl::Status Need(const void* pointer, const char* name);
 
-// InvalidArgument where the `size` of a structure is less than its first version's, `least`.
-absl::Status CheckSize(uint32_t size, size_t least, const char* name);
+// The sizes that a structure has had, the first version's first and this one's last.
+using Sizes = std::span<const uint32_t>;
+
+// Whether it is one of `sizes`, or that of a later version. Any other ends within a field.
+bool IsSize(uint32_t size, Sizes sizes);
+
+// InvalidArgument where it is not.
+absl::Status CheckSize(uint32_t size, Sizes sizes, const char* name);
 
 // InvalidArgument where `bytes` that are to be 0, for a later version to give them a meaning, are
 // not: what that version would do is not done.
 absl::Status NeedZero(std::span<const uint8_t> bytes, const char* name);
 
 // What `given` holds of a structure that begins with its size, over `defaults`; what a later
-// version has put behind it has to be zero. `least`: the size of its first version.
+// version has put behind it has to be zero.
 template <typename Struct>
-absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name, Struct defaults) {
+absl::StatusOr<Struct> Take(const Struct* given, Sizes sizes, const char* name, Struct defaults) {
   if (absl::Status status = Need(given, name); !status.ok()) return status;
-  absl::Status status = CheckSize(given->size, least, name);
+  absl::Status status = CheckSize(given->size, sizes, name);
   if (!status.ok()) return status;
   if (given->size > sizeof(Struct)) {
     const auto* const bytes = reinterpret_cast<const uint8_t*>(given);
@@ -81,6 +87,33 @@ absl::StatusOr<Struct> Take(const Struct* given, size_t least, const char* name,
   }
   std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
   return defaults;
+}
+
+// The bytes of `made` in a structure of `size` bytes, as the caller knows it; what a later version
+// has put behind them is 0.
+template <typename Struct>
+void Put(const Struct& made, uint32_t size, Struct* to) {
+  const size_t known = std::min<size_t>(size, sizeof(Struct));
+  std::memcpy(to, &made, known);
+  std::memset(reinterpret_cast<uint8_t*>(to) + known, 0, size - known);
+}
+
+// `made` as the caller's structure of `size` bytes begins. Where that is no size of any version the
+// size alone is set: whoever takes the structure says what is wrong.
+template <typename Struct>
+void Init(Struct* given, uint32_t size, Sizes sizes, const Struct& made) {
+  if (given == nullptr || size < sizeof(size)) return;
+  if (IsSize(size, sizes)) Put(made, size, given);
+  given->size = size;
+}
+
+// `made` to a caller whose structure says its size, which is checked: how much is known to both is
+// its size then.
+template <typename Struct>
+void Give(const Struct& made, Struct& to) {
+  const uint32_t size = to.size;
+  Put(made, size, &to);
+  to.size = static_cast<uint32_t>(std::min<size_t>(size, sizeof(Struct)));
 }
 
 }  // namespace muster::vcpu::capi

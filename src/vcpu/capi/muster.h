@@ -117,8 +117,9 @@ typedef struct muster_config {
  * muster_config_init_sized. The function itself makes the first version's structure, without
  * `extint`: for older programs and other languages. */
 MUSTER_API void muster_config_init(muster_config* config);
-/** The same in one of `size` bytes, as the caller knows it. Less than the first version's: its
- * `size` alone is set, by which muster_vm_create refuses it. */
+/** The same in one of `size` bytes, as the caller knows it: what a later version than the library's
+ * has put behind is zero. A size that no version has had: it alone is set, by which
+ * muster_vm_create refuses it. */
 MUSTER_API void muster_config_init_sized(muster_config* config, uint32_t size);
 #define muster_config_init(config) muster_config_init_sized((config), sizeof(muster_config))
 
@@ -132,7 +133,9 @@ MUSTER_API int32_t muster_vm_create(const muster_config* config, muster_vm** vm,
 MUSTER_API int32_t muster_vm_destroy(muster_vm* vm, muster_error* error);
 
 /** Puts `bytes` at `host`, whole pages, at guest-physical `gpa`. They stay the caller's, and mapped
- * until the VM is destroyed. `read_only` is 0 or 1: then writes are exits.
+ * until the VM is destroyed. `read_only` is 0 or 1: then writes are exits. KVM's slots are numbered
+ * from KVM_CAP_NR_MEMSLOTS - 2 down, and the one above is the library's: the maker of `vm_fd`
+ * numbers its own from 0 up. MUSTER_INVALID_ARGUMENT where KVM finds a slot of that number there,
  * MUSTER_FAILED_PRECONDITION after a vCPU has run. */
 MUSTER_API int32_t muster_vm_add_memory(muster_vm* vm, uint64_t gpa, void* host, uint64_t bytes,
                                         int32_t read_only, muster_error* error);
@@ -255,8 +258,12 @@ typedef struct muster_devices {
 MUSTER_API void muster_devices_init(muster_devices* devices);
 
 /** Runs the guest on vCPU `cpu` until something happens that `devices`, which may be NULL, does not
- * serve; blocks while the vCPU sleeps. One thread at a time: a second one gets
- * MUSTER_FAILED_PRECONDITION. After any other failure the vCPU does not run again. */
+ * serve; blocks while the vCPU sleeps. `*exit` says what; where the call fails it is untouched.
+ *
+ * A run that is refused has done nothing: MUSTER_INVALID_ARGUMENT of its arguments,
+ * MUSTER_NOT_FOUND, or MUSTER_FAILED_PRECONDITION, as for a second thread. Where a callback threw,
+ * the exit counts as served, and the next run goes on behind it. Where KVM failed, with whatever
+ * code, the vCPU does not run again: its state is MUSTER_STATE_OFFLINE. */
 MUSTER_API int32_t muster_vcpu_run(muster_vm* vm, int32_t cpu, const muster_devices* devices,
                                    muster_exit* exit, muster_error* error);
 
@@ -324,7 +331,8 @@ MUSTER_API int32_t muster_vm_send_message(muster_vm* vm, const muster_message* m
  * MUSTER_FAILED_PRECONDITION in a device callback of this VM, and while one pause lasts. */
 MUSTER_API int32_t muster_vm_pause(muster_vm* vm, uint64_t timeout_ns, muster_error* error);
 
-/** Ends the pause; without one it does nothing. */
+/** Ends the pause; without one it does nothing. MUSTER_FAILED_PRECONDITION while muster_vm_pause
+ * has not returned, as in `hold` of muster_clock: the pause begins all the same. */
 MUSTER_API int32_t muster_vm_resume(muster_vm* vm, muster_error* error);
 
 /** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that
@@ -348,7 +356,7 @@ enum {
 
 /** A vCPU as it stands. */
 typedef struct muster_inspection {
-  uint32_t size; /**< of this structure, as the caller knows it; set before the call */
+  uint32_t size; /**< of this structure, as the caller knows it; then how much of it is filled in */
   uint32_t state;
   uint32_t apic_id;
   uint8_t held;            /**< by muster_vcpu_hold */
@@ -360,8 +368,18 @@ typedef struct muster_inspection {
   uint64_t entries, interrupts, meetings, kicks; /**< totals */
 } muster_inspection;
 
-/** MUSTER_FAILED_PRECONDITION while a thread is awake inside the vCPU's run, but for a pause;
- * MUSTER_NOT_FOUND where it is not there. */
+/** Everything zero but `size`. In C and C++ the name is a macro, for muster_inspection_init_sized.
+ * The function itself makes the first version's structure. */
+MUSTER_API void muster_inspection_init(muster_inspection* inspection);
+/** The same in one of `size` bytes, as muster_config_init_sized does it. */
+MUSTER_API void muster_inspection_init_sized(muster_inspection* inspection, uint32_t size);
+#define muster_inspection_init(inspection) \
+  muster_inspection_init_sized((inspection), sizeof(muster_inspection))
+
+/** Fills in what the caller and the library both know, says in `size` how many bytes that are, and
+ * clears what the caller alone knows: a field is known where it ends within `size`. May be called
+ * again with the same structure. MUSTER_FAILED_PRECONDITION while a thread is awake inside the
+ * vCPU's run, but for a pause; MUSTER_NOT_FOUND where it is not there. */
 MUSTER_API int32_t muster_vcpu_inspect(muster_vm* vm, int32_t cpu, muster_inspection* inspection,
                                        muster_error* error);
 

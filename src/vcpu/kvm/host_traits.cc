@@ -171,11 +171,11 @@ absl::Status Prepare(const System& system, VcpuHandle& vcpu) {
 // The probe's memory in a VM, for as long as this lives.
 class MemoryInVm {
  public:
-  static absl::StatusOr<MemoryInVm> Add(const System& system, const VmHandle& vm) {
+  static absl::StatusOr<MemoryInVm> Add(const VmHandle& vm) {
     absl::StatusOr<Memory> memory = MapMemory();
     if (!memory.ok()) return memory.status();
-    // The last that there is: MemorySlots counts from 0.
-    const auto slot = static_cast<uint32_t>(system.CheckExtension(KVM_CAP_NR_MEMSLOTS)) - 1;
+    // The last that there is: MemorySlots counts from the one before it down.
+    const uint32_t slot = vm.memory_slots() - 1;
     const absl::Status status =
         vm.SetMemoryRegion(slot, kProbeAddress, {memory->get(), kMemoryBytes}, /*read_only=*/false);
     if (!status.ok()) return status;
@@ -216,7 +216,7 @@ absl::StatusOr<ProbedVm> ProbeVcpu(const System& system, const VmHandle& vm, int
                                    bool offset_too) {
   absl::StatusOr<VcpuHandle> vcpu = VcpuHandle::Create(system, vm, id);
   if (!vcpu.ok()) return vcpu.status();
-  const absl::StatusOr<MemoryInVm> memory = MemoryInVm::Add(system, vm);
+  const absl::StatusOr<MemoryInVm> memory = MemoryInVm::Add(vm);
   if (!memory.ok()) return memory.status();
   if (const absl::Status status = Prepare(system, *vcpu); !status.ok()) return status;
   Probe probe(*vcpu, memory->bytes());

@@ -12,9 +12,18 @@ absl::Status MemorySlots::Add(uint64_t gpa, std::span<uint8_t> host, bool read_o
   MemoryMap map = map_;
   status = map.Add(gpa, host, read_only);
   if (!status.ok()) return status;
-  status = vm_->SetMemoryRegion(next_slot_, gpa, host, read_only);
+  // From above, where an adopted VM's maker has none of its own; the last is a probe's.
+  const uint32_t slots = vm_->memory_slots();
+  if (added_ + 2 > slots) return absl::ResourceExhaustedError("there is no memory slot left");
+  status = vm_->SetMemoryRegion(slots - 2 - added_, gpa, host, read_only);
+  if (absl::IsInvalidArgument(status)) {
+    // As KVM refuses to make another of a slot that is there.
+    return absl::InvalidArgumentError(
+        fmt::format("{}; if that slot is one of the VM's maker: number those from 0",
+                    std::string(status.message())));
+  }
   if (!status.ok()) return status;
-  ++next_slot_;
+  ++added_;
   map_ = std::move(map);
   return absl::OkStatus();
 }

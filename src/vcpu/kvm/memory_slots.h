@@ -17,10 +17,10 @@ class VmHandle;
 class MemorySlots {
  public:
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
-  // stays its user's and outlives the VM. KVM's slots are numbered from 0 in the order of these
-  // calls: the maker of an adopted VM gives its own higher numbers, and KVM would take one of the
-  // same number for a change of it. Errors: those of MemoryMap::Add and KVM's; FailedPrecondition
-  // once a vCPU has entered the guest.
+  // stays its user's and outlives the VM. KVM's slots are numbered from KVM_CAP_NR_MEMSLOTS - 2
+  // down in the order of these calls, and the one above is a probe's: the maker of an adopted VM
+  // numbers its own from 0 up. Where they meet KVM refuses the call. Errors: those of
+  // MemoryMap::Add and KVM's; FailedPrecondition once a vCPU has entered the guest.
   absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -56,7 +56,7 @@ class MemorySlots {
   const VmHandle* vm_;
   sync::Mutex mutex_;
   bool sealed_ ABSL_GUARDED_BY(mutex_) = false;
-  uint32_t next_slot_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t added_ ABSL_GUARDED_BY(mutex_) = 0;  // slots
   // Changes under the mutex, and not any more once sealed: vCPUs read it without.
   MemoryMap map_;
 };

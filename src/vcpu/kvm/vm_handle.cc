@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -124,6 +125,10 @@ absl::StatusOr<VmHandle> VmHandle::Adopt(const System& system, int fd) {
   return handle;
 }
 
+uint32_t VmHandle::memory_slots() const {
+  return static_cast<uint32_t>(std::max(ioctl(fd(), KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS), 0));
+}
+
 absl::Status VmHandle::SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<uint8_t> host,
                                        bool read_only) const {
   kvm_userspace_memory_region region{};
@@ -133,7 +138,7 @@ absl::Status VmHandle::SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<ui
   region.memory_size = host.size();
   region.userspace_addr = reinterpret_cast<uintptr_t>(host.data());
   if (ioctl(fd(), KVM_SET_USER_MEMORY_REGION, &region) < 0) {
-    return IoctlError("KVM_SET_USER_MEMORY_REGION", errno);
+    return IoctlError(fmt::format("KVM_SET_USER_MEMORY_REGION of slot {}", slot).c_str(), errno);
   }
   return absl::OkStatus();
 }

@@ -31,6 +31,9 @@ class VmHandle {
 
   int fd() const { return fd_.get(); }
 
+  // Numbers of memory slots are below this: KVM_CAP_NR_MEMSLOTS.
+  uint32_t memory_slots() const;
+
   // KVM_SET_USER_MEMORY_REGION; an empty `host` removes `slot`. `host` is page-aligned in address
   // and size, and outlives the VM or the slot. MemorySlots adds the checks.
   absl::Status SetMemoryRegion(uint32_t slot, uint64_t gpa, std::span<uint8_t> host,

@@ -25,7 +25,8 @@ class Vcpu {
   // Runs the guest until something happens that only the caller can deal with; blocks while the
   // vCPU is halted or waits for SIPI. One thread at a time (a second one gets a HostErrorExit), and
   // best always the same: on some hosts KVM charges milliseconds for a change. After a
-  // GuestFaultExit, a HostErrorExit or a StoppedExit the vCPU does not run again.
+  // GuestFaultExit, a StoppedExit or a HostErrorExit the vCPU does not run again, but for one of
+  // misuse, which changes nothing.
   Exit Run();
 
   // The same, serving exits by `devices`. Returns what they leave to the caller, and all that is no

@@ -53,8 +53,10 @@ void OfADevice() {
     if (what != nullptr) throw std::runtime_error("the device is broken");
     throw 17;
   };
-  muster_exit exit;
+  muster_exit exit, before;
   muster_error error;
+  std::memset(&before, 0xa5, sizeof(before));
+  exit = before;
   devices.context = &devices;
   CHECK(muster_vcpu_run(vm, 0, &devices, &exit, &error) == MUSTER_INTERNAL);
   CHECK(std::strcmp(error.message, "muster_vcpu_run: the device is broken") == 0);
@@ -63,6 +65,9 @@ void OfADevice() {
   CHECK(std::strstr(error.message, "muster_vcpu_run: a callback threw") != nullptr);
   CHECK(calls.now_ns > 0);
   CHECK(calls.arm > 0);
+  CHECK(std::memcmp(&exit, &before, sizeof(exit)) == 0);
+  DONE(muster_vcpu_run(vm, 0, nullptr, &exit, &error));  // it goes on
+  CHECK(exit.kind == MUSTER_EXIT_PORT);
   DONE(muster_vm_destroy(vm, &error));
 }
 

@@ -17,7 +17,7 @@ static void Log(void* context, int32_t severity, const char* line) {
   logging = 1;
   while (!paused) usleep(1000);
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
   CHECK(inspection.state == MUSTER_STATE_OFFLINE);
   looked = 1;
@@ -25,9 +25,14 @@ static void Log(void* context, int32_t severity, const char* line) {
 
 static void* Fail(void* unused) {
   (void)unused;
-  muster_exit exit;
+  muster_exit exit, before;
   muster_error error;
+  memset(&before, 0xa5, sizeof(before));
+  exit = before;
   CHECK(muster_vcpu_run(vm, 0, NULL, &exit, &error) != MUSTER_OK);
+  CHECK(muster_vcpu_run(vm, 0, NULL, &exit, &error) == MUSTER_FAILED_PRECONDITION);
+  CHECK(strstr(error.message, "vCPU 0 is offline") != NULL);
+  CHECK(memcmp(&exit, &before, sizeof(exit)) == 0);
   return NULL;
 }
 
@@ -56,7 +61,7 @@ static void InTheLogOfOneThatFailed(void) {
 static void* Look(void* unused) {
   (void)unused;
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   while (!stopping) {
     muster_vcpu_inspect(vm, 0, &inspection, NULL);
     ++looking;

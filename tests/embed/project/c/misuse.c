@@ -113,10 +113,12 @@ static void OfAnEarlierVersion(void) {
   }
 }
 
-/* Of less than any version has, as much is written as says so. */
+/* Of what no version has, as much is written as says so. */
 static void OfNoVersion(void) {
+  const uint32_t kFirst = offsetof(muster_config, extint);
   muster_config config;
-  for (uint32_t size = 0; size < offsetof(muster_config, extint); ++size) {
+  for (uint32_t size = 0; size < sizeof(config); ++size) {
+    if (size == kFirst) continue;
     memset(&config, 0xa5, sizeof(config));
     muster_config_init_sized(&config, size);
     const uint32_t written = size < sizeof(config.size) ? 0 : sizeof(config.size);
@@ -126,10 +128,64 @@ static void OfNoVersion(void) {
     }
     if (written == 0) continue;
     CHECK(config.size == size);
+    /* It would do but for its size. */
+    config = SmallConfig();
+    config.size = size;
     muster_vm* vm = NULL;
     REFUSED(muster_vm_create(&config, &vm, &error), MUSTER_INVALID_ARGUMENT,
-            "muster_config: size is ", "less than the 104 of its first version");
+            "muster_config: size is ",
+            size < kFirst ? "less than the 104 of its first version" : "which is no version's");
   }
+}
+
+/* Programs that were built with a later <muster.h>, whose structures are longer: what they set
+ * there is told, and what they read there is 0. */
+static void OfALaterVersion(void) {
+  struct {
+    muster_config config;
+    uint64_t later;
+    uint64_t behind;
+  } given;
+  const uint32_t kLater = offsetof(__typeof__(given), behind);
+  memset(&given, 0xa5, sizeof(given));
+  muster_config_init_sized(&given.config, kLater);
+  CHECK(given.config.size == kLater && given.later == 0 && given.behind == 0xa5a5a5a5a5a5a5a5);
+  given.config.clock.now_ns = NoTime;
+  given.config.clock.arm = NoTimer;
+  given.later = 1;
+  muster_vm* vm = NULL;
+  REFUSED(muster_vm_create(&given.config, &vm, &error), MUSTER_INVALID_ARGUMENT, "muster_config",
+          "not 0");
+  given.later = 0;
+  DONE(muster_vm_create(&given.config, &vm, &error));
+
+  struct {
+    muster_inspection inspection;
+    uint64_t later;
+    uint64_t behind;
+  } seen;
+  const uint32_t kLonger = offsetof(__typeof__(seen), behind);
+  memset(&seen, 0xa5, sizeof(seen));
+  muster_inspection_init_sized(&seen.inspection, kLonger);
+  CHECK(seen.inspection.size == kLonger && seen.later == 0 && seen.behind == 0xa5a5a5a5a5a5a5a5);
+  seen.later = 0xa5;
+  for (int again = 0; again < 2; ++again) {
+    DONE(muster_vcpu_inspect(vm, 0, &seen.inspection, &error));
+    CHECK(seen.inspection.size == sizeof(muster_inspection) && seen.inspection.state == 1);
+    CHECK(seen.later == 0 && seen.behind == 0xa5a5a5a5a5a5a5a5);
+  }
+  for (int by_macro = 0; by_macro < 2; ++by_macro) {
+    memset(&seen, 0xa5, sizeof(seen));
+    if (by_macro) {
+      muster_inspection_init(&seen.inspection);
+    } else {
+      (muster_inspection_init)(&seen.inspection);
+    }
+    CHECK(seen.inspection.size == sizeof(muster_inspection) && seen.inspection.kicks == 0);
+    CHECK(seen.later == 0xa5a5a5a5a5a5a5a5);
+  }
+  muster_inspection_init(NULL);
+  DONE(muster_vm_destroy(vm, &error));
 }
 
 static void OfALivingVm(void) {
@@ -210,7 +266,7 @@ static void OfALivingVm(void) {
   inspection.size = 0;
   REFUSED(muster_vcpu_inspect(vm, 0, &inspection, &error), MUSTER_INVALID_ARGUMENT, "size is 0",
           "muster_inspection");
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   DONE(muster_vcpu_inspect(vm, 0, &inspection, &error));
   CHECK(inspection.state == MUSTER_STATE_RUNNING && inspection.rip != 0);
   /* Nobody is inside a run of these two: both stand. */
@@ -230,7 +286,7 @@ static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
   int32_t answer;
   muster_start_init(&start);
   memset(&message, 0, sizeof(message));
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
 #define REFUSES(function, ...) REFUSED(function(vm, __VA_ARGS__), code, #function ": ", why)
   REFUSES(muster_vm_destroy, &error);
   REFUSES(muster_vm_add_memory, 0, ram, 4096, 0, &error);
@@ -253,6 +309,25 @@ static void RefuseAll(muster_vm* vm, int32_t code, const char* why) {
   REFUSES(muster_vcpu_start_again, 0, &start, &error);
   REFUSES(muster_vcpu_inspect, 0, &inspection, &error);
   REFUSES(muster_vm_can_never_run_again, &answer, &error);
+}
+
+/* A run that is refused has done nothing, and said nothing in `exit`. */
+static void RefusedRuns(void) {
+  muster_vm* vm = Make(1, 2);
+  muster_exit exit, before;
+  muster_devices devices;
+  memset(&before, 0xa5, sizeof(before));
+  exit = before;
+  muster_devices_init(&devices);
+  --devices.size;
+  REFUSED(muster_vcpu_run(vm, 0, &devices, &exit, &error), MUSTER_INVALID_ARGUMENT,
+          "muster_devices", "size");
+  REFUSED(muster_vcpu_run(vm, 2, NULL, &exit, &error), MUSTER_INVALID_ARGUMENT, "vCPU 2", "0 to 1");
+  REFUSED(muster_vcpu_run(vm, 1, NULL, &exit, &error), MUSTER_NOT_FOUND, "vCPU 1", "not there");
+  CHECK(memcmp(&exit, &before, sizeof(exit)) == 0);
+  DONE(muster_vcpu_run(vm, 0, NULL, &exit, &error));
+  CHECK(exit.kind == MUSTER_EXIT_PORT && exit.cpu == 0);
+  DONE(muster_vm_destroy(vm, &error));
 }
 
 /* A handle of what is gone is recognized, also when another VM has its place. */
@@ -281,7 +356,7 @@ static void DestroyedWhileItRuns(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, Spin, vm);
   muster_inspection inspection;
-  inspection.size = sizeof(inspection);
+  muster_inspection_init(&inspection);
   /* Until it stands in the middle of its loop, its thread awake. */
   do {
     DONE(muster_vm_resume(vm, &error));
@@ -305,6 +380,46 @@ static void DestroyedWhileItRuns(void) {
   DONE(muster_vm_destroy(vm, &error));
 }
 
+static muster_vm* held;
+static int holds;
+
+static void Hold(void* context) {
+  (void)context;
+  ++holds;
+  REFUSED(muster_vm_resume(held, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_resume",
+          "a pause begins");
+  REFUSED(muster_vm_pause(held, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause",
+          "already");
+}
+
+/* Ending it once more does nothing. */
+static void Proceed(void* context) {
+  (void)context;
+  --holds;
+  DONE(muster_vm_resume(held, &error));
+}
+
+static void ResumedBeforeItIsPaused(void) {
+  muster_config config = SmallConfig();
+  config.clock.hold = Hold;
+  config.clock.proceed = Proceed;
+  held = SmallVm(&config, ram, MUSTER_START_PROTECTED32);
+  pthread_t thread;
+  pthread_create(&thread, NULL, Spin, held);
+  for (int round = 0; round < 2; ++round) {
+    while (muster_vm_pause(held, 10000000000, &error) != MUSTER_OK) {
+    }
+    CHECK(holds == 1);
+    REFUSED(muster_vm_pause(held, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause",
+            "already");
+    DONE(muster_vm_resume(held, &error));
+    CHECK(holds == 0);
+  }
+  DONE(muster_vm_stop(held, &error));
+  pthread_join(thread, NULL);
+  DONE(muster_vm_destroy(held, &error));
+}
+
 int main(void) {
   const uint8_t code[] = {0xe6, 0x10, 0xeb, 0xfc}; /* out 0x10; again */
   ram = SmallRam(code, sizeof(code));
@@ -314,7 +429,10 @@ int main(void) {
   OfALivingVm();
   OfAnEarlierVersion();
   OfNoVersion();
+  OfALaterVersion();
+  RefusedRuns();
   OfADestroyedVm();
   DestroyedWhileItRuns();
+  ResumedBeforeItIsPaused();
   return 0;
 }
