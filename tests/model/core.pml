@@ -631,5 +631,9 @@ inline Release(owner) {
   od;
   holding[owner] = 0;
   MARK(Release, held, standstills)
+#ifndef M_RELEASE_WAKES_NOBODY
   WakeNextTurn()
+#else
+  skip
+#endif
 }

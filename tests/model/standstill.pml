@@ -11,6 +11,9 @@
  * mutant: M_QUEUE_IGNORES_STANDSTILL safety
  * mutant: M_CALL_LEAVES_HELD safety
  * mutant: M_WAIT_WITHOUT_SERVING safety
+ * mutant: M_WAIT_WITHOUT_SERVING liveness
+ * mutant: M_RELEASE_WAKES_NOBODY safety
+ * mutant: M_RELEASE_WAKES_NOBODY liveness
  */
 
 #ifndef CPUS
