@@ -68,7 +68,7 @@ def main():
     model = (HERE / args.model).resolve()
     macros = [f"-DCPUS={args.cpus}", *(f"-D{name}" for name in args.define)]
     compile_flags = ["-O0" if args.mutant else "-O2"]  # a mutant fails before -O2 has paid
-    if args.cpus > 3:
+    if args.cpus > 3 or (args.define and not args.mutant):  # variants are larger
         compile_flags.append("-DCOLLAPSE")
     if args.check == "liveness":
         macros.append("-DLIVENESS")
