@@ -3,6 +3,9 @@
  * Run while the owner is inside, and is refused (ClaimFrom). Every access there is seq_cst and a
  * locked instruction, so each is one step here.
  *
+ * MARK names the steps as the code does (sync_marks.h); it is nothing here. borrow_trace.pml follows a
+ * run of the code by it. What leaves all as it was is no mark: a claim or a borrow that fails.
+ *
  * One at a time holds the vCPU; what is rung for is taken; an act for it neither wakes the vCPU nor
  * is lost to it.
  *
@@ -22,8 +25,24 @@
 #define CPUS 3
 #endif
 #define BORROWERS (CPUS - 1)
+#ifdef FOLLOWED
+#define ACTS 255
+#define RINGS 255
+#define ONE_LESS(count) skip
+#else
 #define ACTS 2 /* by each */
 #define RINGS 2
+#define ONE_LESS(count) count--
+#endif
+
+#define RINGER BORROWERS
+#define INTRUDER (BORROWERS + 1)
+#define OWNER (BORROWERS + 2)
+
+#ifndef MARK
+#define MARK(who, name, value) skip
+#define ON_THE_PATH
+#endif
 
 mtype = {User, Parked, Borrowed};
 
@@ -32,7 +51,10 @@ byte requests;
 byte waiters;
 bool rung, rung_for_intruder; /* the wake word has changed since their Prepare */
 
-#define WAKE atomic { rung = true; rung_for_intruder = true }
+/* As the code has it, enum Execution. */
+#define NUMBER(state) (state == User -> 1 : (state == Parked -> 4 : 5))
+
+#define WAKE(me) atomic { rung = true; rung_for_intruder = true; MARK(me, Wake, 0) }
 #ifdef M_WAITERS_FLAG
 #define WAIT_BEGINS waiters = 1
 #define WAIT_ENDS waiters = 0
@@ -45,68 +67,87 @@ bool rung, rung_for_intruder; /* the wake word has changed since their Prepare *
 byte holders = 1;
 bool halted; /* the guest has executed HLT, and nothing has completed it */
 
-active proctype Owner() {
-  bool looking;
+active proctype Owner() ON_THE_PATH {
   do
-  :: atomic { requests != 0 -> requests = 0; halted = false } /* Take; the HLT is complete */
-  :: atomic { requests == 0 && !halted -> halted = true } /* the guest ran, up to its HLT */
-  :: requests == 0 && halted ->
-     /* Park */
-     rung = false; /* Prepare */
-     atomic { holders--; execution = Parked }
+  :: atomic { requests != 0 -> MARK(OWNER, Requests, 1) }
+     /* The HLT is complete. */
+     atomic { MARK(OWNER, Take, requests); requests = 0; halted = false }
+  :: atomic { requests == 0 -> MARK(OWNER, Requests, 0) }
      if
-     :: requests == 0 ->
+     :: atomic { !halted -> halted = true } /* the guest ran, up to its HLT */ goto awake
+     :: halted
+     fi;
+     /* Park */
+     atomic { rung = false; MARK(OWNER, Prepare, 0) }
+     atomic { holders--; execution = Parked; MARK(OWNER, Announce, NUMBER(Parked)) }
+     if
+     :: atomic { requests == 0 -> MARK(OWNER, Requests, 0) }
 end_parked:
         rung
-     :: requests != 0
+     :: atomic { requests != 0 -> MARK(OWNER, Requests, 1) }
      fi;
      /* Unpark */
      do
 #ifdef M_OWNER_DOES_NOT_WAIT
      :: atomic { execution = User; holders++; assert(holders == 1) } break
 #else
-     :: atomic { execution == Parked -> execution = User; holders++; assert(holders == 1) } break
+     :: atomic {
+          execution == Parked ->
+          execution = User;
+          MARK(OWNER, Claim, 0);
+          holders++;
+          assert(holders == 1)
+        }
+        break
      :: execution != Parked ->
         /* TakeBack */
-        WAIT_BEGINS;
+        atomic { WAIT_BEGINS; MARK(OWNER, WaitBegins, 0) }
         do
-        :: rung = false;
+        :: atomic { rung = false; MARK(OWNER, Prepare, 0) }
            if
-           :: execution != Borrowed -> break
-           :: execution == Borrowed ->
+           :: atomic { execution != Borrowed -> MARK(OWNER, Where, NUMBER(execution)) } break
+           :: atomic { execution == Borrowed -> MARK(OWNER, Where, NUMBER(Borrowed)) }
 end_behind_borrower:
               rung
            fi
         od;
-        WAIT_ENDS
+        atomic { WAIT_ENDS; MARK(OWNER, WaitEnds, 0) }
 #endif
      od;
 #ifdef M_WOKEN_IS_RUN
      /* It was woken, so there must be something: its wake condition is not looked at again. */
      atomic { assert(requests != 0); halted = false }
 #endif
+awake:
+     skip
   od
 }
 
-proctype Borrower() {
+proctype Borrower(byte me) ON_THE_PATH {
   byte acts = ACTS;
   do
   :: acts > 0 ->
-     acts--;
+     ONE_LESS(acts);
      if
-     :: atomic { execution == Parked -> execution = Borrowed; holders++; assert(holders == 1) }
+     :: atomic {
+          execution == Parked ->
+          execution = Borrowed;
+          MARK(me, Borrow, NUMBER(Parked));
+          holders++;
+          assert(holders == 1)
+        }
         assert(holders == 1 && halted); /* acts */
 #ifdef M_LOOK_BEFORE_GIVING_BACK
         if
         :: waiters == 0 -> atomic { holders--; execution = Parked }
-        :: waiters != 0 -> atomic { holders--; execution = Parked } WAKE
+        :: waiters != 0 -> atomic { holders--; execution = Parked } WAKE(me)
         fi
 #else
-        atomic { holders--; execution = Parked }
+        atomic { holders--; execution = Parked; MARK(me, GiveBack, 0) }
 #ifndef M_GIVE_BACK_WAKES_NOBODY
         if
-        :: waiters != 0 -> WAKE
-        :: waiters == 0
+        :: atomic { waiters != 0 -> MARK(me, IsWaitedFor, 1) } WAKE(me)
+        :: atomic { waiters == 0 -> MARK(me, IsWaitedFor, 0) }
         fi
 #endif
 #endif
@@ -116,54 +157,67 @@ proctype Borrower() {
   od
 }
 
-proctype Ringer() {
+proctype Ringer(byte me) ON_THE_PATH {
   byte rings = RINGS;
   do
   :: rings > 0 ->
-     atomic { rings--; requests = 1 }
+     atomic { ONE_LESS(rings); requests = 1; MARK(me, Ring, 1) }
      if
-     :: execution == Parked -> WAKE
+     :: atomic { execution == Parked -> MARK(me, Where, NUMBER(Parked)) } WAKE(me)
 #ifdef M_RING_SPARES_BORROWED
      :: execution == Borrowed
 #else
-     :: execution == Borrowed -> WAKE
+     :: atomic { execution == Borrowed -> MARK(me, Where, NUMBER(Borrowed)) } WAKE(me)
 #endif
-     :: execution == User
+     :: atomic { execution == User -> MARK(me, Where, NUMBER(User)) }
      fi
   :: rings == 0 -> break
   od
 }
 
-proctype Intruder() {
+proctype Intruder(byte me) ON_THE_PATH {
+again:
   if
   :: execution == Borrowed ->
-     WAIT_BEGINS;
+     atomic { WAIT_BEGINS; MARK(me, WaitBegins, 0) }
      do
-     :: rung_for_intruder = false;
+     :: atomic { rung_for_intruder = false; MARK(me, Prepare, 0) }
         if
-        :: execution != Borrowed -> break
-        :: execution == Borrowed -> rung_for_intruder
+        :: atomic { execution != Borrowed -> MARK(me, Where, NUMBER(execution)) } break
+        :: atomic { execution == Borrowed -> MARK(me, Where, NUMBER(Borrowed)) }
+           rung_for_intruder
         fi
      od;
-     WAIT_ENDS
+     atomic { WAIT_ENDS; MARK(me, WaitEnds, 0) }
   :: execution != Borrowed
   fi
+#ifdef FOLLOWED
+  ;
+  goto again
+#endif
 }
 
+inline Begin() {
+  i = 0;
+  do
+  :: i < BORROWERS -> run Borrower(i); i++
+  :: else -> break
+  od;
+  run Ringer(RINGER);
+  run Intruder(INTRUDER)
+}
+
+#ifndef FOLLOWED
 init {
   byte i;
-  atomic {
-    do
-    :: i < BORROWERS -> run Borrower(); i++
-    :: else -> break
-    od;
-    run Ringer();
-    run Intruder()
-  }
+  atomic { Begin() }
 }
 
+#ifndef LIVENESS /* there the formula has to find out */
 active proctype Watch() {
   timeout -> assert(requests == 0)
 }
+#endif
 
 ltl heard { []<>(requests == 0) }
+#endif

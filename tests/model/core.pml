@@ -417,6 +417,7 @@ inline Return(me) {
   if
   :: IS_VCPU(me) ->
      inside[me] = false;
+     assert(is_stop[me] || through[me] || !HAS(held, me)); /* its caller goes on */
 #ifndef M_CALL_LEAVES_HELD
      if
      :: HAS(held, me) -> MARK(SetHint, me) pending[me] = true
@@ -451,8 +452,11 @@ inline EndRound(me) {
 
 inline GiveUpTurn(me) {
   MARK(GiveUpTurn, 0)
-  LeaveQueue(me);
+  LeaveQueue(me)
+#ifndef M_GIVE_UP_WAKES_NOBODY
+  ;
   WakeNextTurn()
+#endif
 }
 
 /* Execute or Stop, as targets[me] and the rest say. Once in each process, for the label. */
@@ -529,7 +533,9 @@ inline Perform(me) {
      OR_WOKEN_FOR_NOTHING
      od
   :: !turn && IS_VCPU(me) && !through[me] ->
+#ifndef M_GIVES_UP_AND_GOES_ON
      Stay(me);
+#endif
      atomic { MARKED -> Return(me) }
   :: !turn && !(IS_VCPU(me) && !through[me]) ->
      atomic { MARKED -> Return(me) }
@@ -556,21 +562,27 @@ inline Leave(c) {
 #ifdef M_SET_EQUALITY
      REMOVE(asked, c);
 #endif
+#ifndef M_LEAVER_IS_ASKED
      if
      :: HAS(requested, c) -> REMOVE(requested, c); ADD(left, c); SignalIfDone()
      :: else
      fi;
+#endif
      i_ = 0;
      do
      :: i_ < THREADS -> REMOVE(holding[i_], c); i_++
      :: else -> break
      od;
+#ifndef M_LEAVER_STAYS_HELD
      holds[c] = 0;
      REMOVE(held, c);
+#endif
+#ifndef M_LEAVER_SLEEPS_ON
      if
      :: HAS(waiting, c) -> sleeping[c] = false
      :: else
      fi;
+#endif
      MARK(Leave, c, requested, held)
   :: else
   fi
@@ -631,5 +643,9 @@ inline Release(owner) {
   od;
   holding[owner] = 0;
   MARK(Release, held, standstills)
+#ifndef M_RELEASE_WAKES_NOBODY
   WakeNextTurn()
+#else
+  skip
+#endif
 }

@@ -2,8 +2,16 @@
  * meanwhile; a call by a vCPU, of its own or through the standstill; vCPUs that sleep and are acted
  * for. Who must stand is not in the guest.
  *
+ * V_LEAVES: one that both stand still for leaves at any time, in the standstill too, and joins again.
+ * V_LATE: the call and the second standstill have deadlines. A stop that fails is released; a call
+ * that gives up returns when its vCPU may go on.
+ *
  * check: safety
  * check: liveness
+ * check: safety V_LEAVES
+ * check of 3 at length: liveness V_LEAVES
+ * check: safety V_LATE
+ * check of 3 at length: liveness V_LATE
  * mutant: M_NO_HINT_AFTER_BORROW safety
  * mutant: M_JOIN_RUNS safety
  * mutant: M_CLEAR_HINT_LATE safety
@@ -11,6 +19,15 @@
  * mutant: M_QUEUE_IGNORES_STANDSTILL safety
  * mutant: M_CALL_LEAVES_HELD safety
  * mutant: M_WAIT_WITHOUT_SERVING safety
+ * mutant: M_WAIT_WITHOUT_SERVING liveness
+ * mutant: M_RELEASE_WAKES_NOBODY safety
+ * mutant: M_RELEASE_WAKES_NOBODY liveness
+ * mutant: M_LEAVER_STAYS_HELD safety V_LEAVES
+ * mutant: M_LEAVER_SLEEPS_ON safety V_LEAVES
+ * mutant: M_LEAVER_IS_ASKED safety V_LEAVES
+ * mutant: M_GIVES_UP_AND_GOES_ON safety V_LATE
+ * mutant: M_FAILED_STOP_STAYS safety V_LATE
+ * mutant at length: M_FAILED_STOP_STAYS liveness V_LATE
  */
 
 #ifndef CPUS
@@ -36,7 +53,7 @@ bool parked[CPUS], lent[CPUS], in_guest[CPUS], granted[CPUS + OUTSIDE];
 #define GRANTED(t)                      \
   if                                    \
   :: is_stop[t] ->                      \
-     granted[t] = true;                 \
+     granted[t] = (withdrawn == 0);     \
      i_ = 0;                            \
      do                                 \
      :: i_ < CPUS -> assert(!(MUST_STAND(i_) && in_guest[i_])); i_++ \
@@ -61,7 +78,7 @@ end_not_joined:
 end:
   do
   :: ServeIf(pending[me], me)
-  :: atomic { !pending[me] -> assert(!MUST_STAND(me)); in_guest[me] = true }
+  :: atomic { !pending[me] && HAS(joined, me) -> assert(!MUST_STAND(me)); in_guest[me] = true }
 end_in_guest:
      if
      :: atomic { pending[me] -> in_guest[me] = false } /* the kick */
@@ -89,7 +106,18 @@ proctype Stop(byte me) {
   :: me == SECOND_STOP && released -> goto end
   fi;
   Perform(me);
-  atomic { granted[me] = false; released = true; Release(me) }
+  atomic {
+    granted[me] = false;
+    released = true;
+    if
+#ifdef M_FAILED_STOP_STAYS
+    :: wanted[me] != 0 && !IS_LATE(me) -> Release(me)
+#else
+    :: wanted[me] != 0 -> Release(me)
+#endif
+    :: else /* it did not have its turn */
+    fi
+  }
 end:
   skip
 }
@@ -97,6 +125,23 @@ end:
 proctype Joins() {
   atomic { Join(LAST) }
 }
+
+#ifdef V_LEAVES
+proctype LeavesAndJoins() {
+  atomic { !HAS(acting, 1) -> Leave(1) }
+end_in_guest: /* it may stay there */
+  atomic { !in_guest[1] -> Join(1) }
+}
+#endif
+
+#ifdef V_LATE
+proctype Clock() {
+  if
+  :: late[0] = true; late[SECOND_STOP] = true
+  :: late[SECOND_STOP] = true; late[0] = true
+  fi
+}
+#endif
 
 init {
   atomic {
@@ -117,6 +162,14 @@ init {
     od;
     run Stop(FIRST_STOP);
     run Stop(SECOND_STOP);
+#ifdef V_LEAVES
+    run LeavesAndJoins();
+#endif
+#ifdef V_LATE
+    may_be_late[0] = true;
+    may_be_late[SECOND_STOP] = true;
+    run Clock();
+#endif
     run Joins()
   }
 }

@@ -3,7 +3,7 @@
 
 trace.py PROTOCOL RECORDER [--mutant]
 
-PROTOCOL is rendezvous (trace.pml) or doorbell (kick_trace.pml). RECORDER, of the code or of a mutant
+PROTOCOL is rendezvous (trace.pml), doorbell (kick_trace.pml) or borrow (borrow_trace.pml). RECORDER, of the code or of a mutant
 of it, is run several times. Each run of the code has to be accepted, and, damaged in one mark,
 rejected; of a mutant's, one has to be rejected.
 """
@@ -19,12 +19,13 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE.parent.parent / "src"
 MEMORY_MIB = 1000
-CPUS = 4  # of either model
+CPUS = 4  # of each model
 
 
 class RendezvousRuns:
     code = [*(SOURCES / "rendezvous").glob("*.h"), *(SOURCES / "rendezvous").glob("*.cc")]
     models = ["trace.pml", "core.pml"]
+    models_of_the_same = []
     named = r"\b(?:MARK|IS_NEXT)\((\w+)"
     macros = ["-DMARKING_THREADS=8"]  # and two that are no vCPU, with two numbers each
     runs = [(1, 3, 300), (2, 4, 200), (3, 2, 300), (4, 4, 200), (5, 3, 300)]  # seed, vCPUs, operations
@@ -71,6 +72,7 @@ class DoorbellRuns:
     code = [*(SOURCES / "vcpu/run" / name for name in ("doorbell.h", "doorbell.cc", "session.cc")),
             HERE / "record_doorbell.cc"]
     models = ["kick_trace.pml", "kick.pml"]
+    models_of_the_same = ["borrow.pml"]  # which have other marks of the code
     named = r"\b(?:MARK|STORE_PLAIN_EXIT)\(\w+, (\w+)"
     macros = []
     runs = [(1, 3, 300), (2, 2, 400), (3, 1, 600), (4, 3, 300), (5, 3, 300)]  # seed, ringers, rings
@@ -122,7 +124,48 @@ class DoorbellRuns:
         return [*values, 0, 0, 0, 0]
 
 
-PROTOCOLS = {"rendezvous": RendezvousRuns, "doorbell": DoorbellRuns}
+class BorrowRuns:
+    code = DoorbellRuns.code
+    models = ["borrow_trace.pml", "borrow.pml"]
+    models_of_the_same = ["kick.pml"]
+    named = DoorbellRuns.named
+    macros = []
+    runs = [(1, 2, 40), (2, 3, 60), (3, 1, 100), (4, 3, 40)]  # seed, borrowers, parks
+    unit = "borrowers"
+    may_be_missed = set()
+    without_value = set()
+    other = 4
+    marked_by_nobody = set()
+
+    RINGER, INTRUDER, OWNER = range(CPUS - 1, CPUS + 2)
+    USER, PARKED, BORROWED = 1, 4, 5
+    cases = {"a ring that finds each state", "an owner that waits for who has borrowed it",
+             "one that is refused, and waits for that too", "a borrower that wakes who waits",
+             "a borrower that wakes nobody", "a sleep that is not begun"}
+
+    @classmethod
+    def seen(cls, run):
+        found, last = set(), {}
+        for thread, name, value, *_ in run:
+            if name == "Where" and thread == cls.RINGER:
+                found.add(value)
+            if name == "WaitBegins":
+                yield ("an owner that waits for who has borrowed it" if thread == cls.OWNER else
+                       "one that is refused, and waits for that too")
+            if name == "IsWaitedFor":
+                yield "a borrower that wakes who waits" if value else "a borrower that wakes nobody"
+            if name == "Requests" and value and last.get(thread) == "Announce":
+                yield "a sleep that is not begun"
+            last[thread] = name
+        if found == {cls.USER, cls.PARKED, cls.BORROWED}:
+            yield "a ring that finds each state"
+
+    @staticmethod
+    def as_modelled(_, values):
+        return [*values, 0, 0, 0, 0]
+
+
+PROTOCOLS = {"rendezvous": RendezvousRuns, "doorbell": DoorbellRuns, "borrow": BorrowRuns}
 
 
 def marks(protocol):
@@ -130,13 +173,18 @@ def marks(protocol):
     code = set()
     for file in protocol.code:
         code |= set(re.findall(r'\bMark\(\s*"(\w+)"', file.read_text()))
-    text = "".join((HERE / file).read_text() for file in protocol.models)
-    text = re.sub(r"#define\s+(?:MARK|STORE_PLAIN_EXIT)\(.*", "", text)
-    model = (set(re.findall(protocol.named, text)) | protocol.marked_by_nobody) - {"name"}
-    if code != model:
-        sys.exit(f"marked in the code alone: {sorted(code - model)}; in the model alone: "
+
+    def named_in(files):
+        text = "".join((HERE / file).read_text() for file in files)
+        text = re.sub(r"#define\s+(?:MARK|STORE_PLAIN_EXIT)\(.*", "", text)
+        return set(re.findall(protocol.named, text)) - {"name"}
+
+    model = named_in(protocol.models) | protocol.marked_by_nobody
+    nowhere = code - model - named_in(protocol.models_of_the_same)
+    if nowhere or model - code:
+        sys.exit(f"marked in the code alone: {sorted(nowhere)}; in the model alone: "
                  f"{sorted(model - code)}")
-    return {name: number for number, name in enumerate(sorted(code) + ["End"], 1)}
+    return {name: number for number, name in enumerate(sorted(model) + ["End"], 1)}
 
 
 class Model:

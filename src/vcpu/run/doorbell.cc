@@ -119,12 +119,14 @@ void Doorbell::Wake() {
 
 Execution Doorbell::TryBorrow() {
   for (const Execution idle : {Execution::kParked, Execution::kFree}) {
+    sync::Step step;
     Execution expected = idle;
     if (execution_.CompareExchange(expected, Execution::kBorrowed, std::memory_order_seq_cst,
                                    std::memory_order_seq_cst)) {
       before_borrow_ = idle;
       borrower_.Store(&sync::ThisThread(), std::memory_order_relaxed);  // see BorrowedByCaller
       ++sync::ThisThread().acting_for;
+      sync::Mark("Borrow", idle);
       return idle;
     }
   }
@@ -153,20 +155,37 @@ Execution Doorbell::Borrow(bool waits) {
 void Doorbell::GiveBack() {
   --sync::ThisThread().acting_for;
   borrower_.Store(nullptr, std::memory_order_relaxed);
-  execution_.Store(before_borrow_, std::memory_order_seq_cst);
+  {
+    sync::Step step;
+    execution_.Store(before_borrow_, std::memory_order_seq_cst);
+    sync::Mark("GiveBack");
+  }
   // Only an owner that waits for this is woken; one that is merely parked sleeps on. TakeBack
   // counts, then loads execution_: one of the two sees the other's store.
-  if (waiters_.Load(std::memory_order_seq_cst) != 0) spot_.Wake();
+  if (IsWaitedFor()) Wake();
+}
+
+bool Doorbell::IsWaitedFor() const {
+  sync::Step step;
+  const bool waited_for = waiters_.Load(std::memory_order_seq_cst) != 0;
+  sync::Mark("IsWaitedFor", waited_for);
+  return waited_for;
 }
 
 void Doorbell::TakeBack() {
-  waiters_.FetchAdd(1, std::memory_order_seq_cst);
+  {
+    sync::Step step;
+    waiters_.FetchAdd(1, std::memory_order_seq_cst);
+    sync::Mark("WaitBegins");
+  }
   for (;;) {
     const uint32_t seen = Prepare();
     if (execution() != Execution::kBorrowed) break;
     spot_.Park(seen);
   }
+  sync::Step step;
   waiters_.FetchSub(1, std::memory_order_seq_cst);
+  sync::Mark("WaitEnds");
 }
 
 bool Doorbell::ClaimFrom(Execution seen) {

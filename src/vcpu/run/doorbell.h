@@ -230,6 +230,7 @@ class Doorbell {
   bool ClaimFrom(Execution seen);
   // Waits until no other thread acts for this vCPU.
   void TakeBack();
+  bool IsWaitedFor() const;
 
   sync::Atomic<uint32_t> requests_{0};
   sync::Atomic<Execution> execution_{Execution::kFree};
