@@ -19,7 +19,8 @@
 #
 # The timeout ends a hang; it is no expectation of speed.
 #
-# Label tsan: built and run under ThreadSanitizer too (target tsan_tests).
+# Label tsan: built and run under ThreadSanitizer too (target tsan_tests). Label asan: built and run
+# under AddressSanitizer too (target asan_tests), in the tree of the fuzzers.
 # Label kvm: needs /dev/kvm. Gets twins that run the same command on emulated machines with Debian's
 # kernel (tests/nested), where one boot serves all: "nested: ..." on kvm_amd, and for a Catch2
 # executable "intel: ..." on kvm_intel. The latter takes long, so its label is long as well unless the
@@ -35,6 +36,7 @@ set(muster_intel2_session --session ${CMAKE_BINARY_DIR}/intel2
 
 if(MUSTER_TESTS)
   add_custom_target(tsan_tests)
+  add_custom_target(asan_tests)
 endif()
 
 # Sets the properties, as CMake code, of a test in HERE and of its twins in NESTED, INTEL and INTEL2,
@@ -89,6 +91,9 @@ function(muster_add_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if("tsan" IN_LIST arg_LABELS)
     add_dependencies(tsan_tests ${name})
+  endif()
+  if("asan" IN_LIST arg_LABELS)
+    add_dependencies(asan_tests ${name})
   endif()
 
   muster_test_properties(here nested intel intel2 "${arg_LABELS}" ${arg_TIMEOUT})

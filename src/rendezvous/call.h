@@ -37,7 +37,7 @@ enum class Runs { kOnOwnerThread, kAnywhere };
 
 // A function to be run once for each of some vCPUs by a holder of that vCPU's run lock. The
 // functions of one call run in parallel, with no lock of this library held. A function must not
-// throw, call a rendezvous, or, if it runs anywhere, wait for another vCPU.
+// throw, which ends the process, call a rendezvous, or, if it runs anywhere, wait for another vCPU.
 struct Call {
   CpuSet targets;
   absl::FunctionRef<void(int cpu)> function;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh CMAKE BUILD TREE: installs what a VMM of others needs, then moves it to TREE. Nothing that
+# install.sh CMAKE BUILD TREE [--no-command]: installs what a VMM of others needs, then moves it to TREE. Nothing that
 # is installed, the command included, names the place where it was built or first installed; and
 # what the installed pages link to is installed.
 set -eu
@@ -19,7 +19,7 @@ rm -rf "$tree" "$tree.first"
 for component in library guest; do
   install "$tree.first" "$component"
 done
-if [ -x "$build/bin/muster" ]; then # of a run under ThreadSanitizer it is no part
+if [ "${4-}" != --no-command ] && [ -x "$build/bin/muster" ]; then # the benchmark does not build it
   install "$tree.first/command" command
 fi
 names_no_place "$tree.first"

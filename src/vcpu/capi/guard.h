@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <pthread.h>
 #include <span>
 
 #include <muster/vcpu/capi/c_vm.h>
@@ -20,9 +21,23 @@ namespace muster::vcpu::capi {
 int32_t Report(const char* function, absl::StatusCode code, absl::string_view message,
                muster_error* error) noexcept;
 
+// Keeps the calling thread from being cancelled while this lives: glibc has it unwind as if by an
+// exception, which may not leave the library, and run locks would be left behind.
+class NotCancelled {
+ public:
+  NotCancelled() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NotCancelled() { pthread_setcancelstate(before_, nullptr); }
+  NotCancelled(const NotCancelled&) = delete;
+  NotCancelled& operator=(const NotCancelled&) = delete;
+
+ private:
+  int before_;
+};
+
 // Runs `body`, which returns a Status; what it throws is one as well.
 template <typename Body>
 int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
+  const NotCancelled not_cancelled;
   try {
     const absl::Status status = body();
     if (status.ok()) return MUSTER_OK;

@@ -53,7 +53,7 @@ class TaggedSlots {
       slot = free_;
       if (slot != nullptr) free_ = slot->next;
     }
-    if (slot == nullptr) slot = new Slot;
+    if (slot == nullptr) slot = Make();
     slot->thing = std::move(thing);
     // Relaxed: whoever freed it did so before the mutex above.
     const uint64_t tag = slot->word.Load(std::memory_order_relaxed);
@@ -94,8 +94,16 @@ class TaggedSlots {
     // 63:48 the generation of the thing that is in, or next to be; 32 one is in; 31:0 its holds.
     sync::Atomic<uint64_t> word{uint64_t{1} << kGenerationShift};
     std::unique_ptr<Thing> thing;
-    Slot* next = nullptr;  // in its list
+    Slot* next = nullptr;         // in its list
+    Slot* made_before = nullptr;  // for LeakSanitizer, to which a handle is no pointer
   };
+
+  Slot* Make() ABSL_LOCKS_EXCLUDED(mutex_) {
+    Slot* const slot = new Slot;
+    sync::MutexLock lock(mutex_);
+    slot->made_before = std::exchange(newest_, slot);
+    return slot;
+  }
 
   static Slot* SlotOf(uint64_t handle) { return reinterpret_cast<Slot*>(handle & kAddress); }
   static bool Names(uint64_t handle, uint64_t word) {
@@ -103,6 +111,7 @@ class TaggedSlots {
   }
 
   sync::Mutex mutex_;
+  Slot* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Slot* used_up_ ABSL_GUARDED_BY(mutex_) = nullptr;  // old handles still lead there
 };

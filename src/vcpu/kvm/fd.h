@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -24,6 +25,9 @@ class Fd {
     }
     return *this;
   }
+
+  // Another descriptor of the same file; none, with errno, where there are too many.
+  Fd Duplicate() const { return Fd(fcntl(fd_, F_DUPFD_CLOEXEC, 0)); }
 
   // Whether it owns one.
   bool valid() const { return fd_ >= 0; }

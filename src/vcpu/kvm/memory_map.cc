@@ -18,6 +18,7 @@ absl::Status MemoryMap::Add(uint64_t gpa, std::span<uint8_t> host, bool read_onl
         fmt::format("guest memory at {:#x}, {:#x} bytes: {}", gpa, host.size(), rule));
   };
   if (host.empty()) return refuse("it is empty");
+  if (host.data() == nullptr) return refuse("the host address is null");
   if (!PageAligned(gpa) || !PageAligned(host.size()) ||
       !PageAligned(reinterpret_cast<uintptr_t>(host.data()))) {
     return refuse(fmt::format("guest address, host address ({}) and size must be whole pages",

@@ -22,20 +22,19 @@ absl::StatusOr<VcpuHandle> VcpuHandle::Create(const System& system, const VmHand
                                               Fd& made) {
   if (!made.valid()) made = Fd(ioctl(vm.fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
   if (!made.valid()) return IoctlError("KVM_CREATE_VCPU", errno, id);
-  void* run = mmap(nullptr, system.vcpu_mmap_size(), PROT_READ | PROT_WRITE, MAP_SHARED, made.get(),
+  Fd own = made.Duplicate();
+  if (!own.valid()) return IoctlError("F_DUPFD_CLOEXEC", errno, id);
+  void* run = mmap(nullptr, system.vcpu_mmap_size(), PROT_READ | PROT_WRITE, MAP_SHARED, own.get(),
                    /*offset=*/0);
   if (run == MAP_FAILED) return IoctlError("mmap of kvm_run", errno, id);
-  VcpuHandle vcpu(std::move(made), id, static_cast<kvm_run*>(run), system.vcpu_mmap_size());
+  VcpuHandle vcpu(std::move(own), id, static_cast<kvm_run*>(run), system.vcpu_mmap_size());
 
   if (system.CheckExtension(KVM_CAP_ENFORCE_PV_FEATURE_CPUID)) {
     kvm_enable_cap cap{};
     cap.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
     cap.args[0] = 1;
     absl::Status status = vcpu.Ioctl(KVM_ENABLE_CAP, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID", &cap);
-    if (!status.ok()) {
-      made = std::move(vcpu).TakeFd();
-      return status;
-    }
+    if (!status.ok()) return status;
   }
   return vcpu;
 }

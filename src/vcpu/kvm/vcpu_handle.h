@@ -25,11 +25,10 @@ class VcpuHandle {
   // `id` is the APIC id that KVM knows; below system.max_vcpu_ids(). KVM will refuse paravirtual
   // MSRs whose CPUID bit is clear (KVM_CAP_ENFORCE_PV_FEATURE_CPUID, where it is there).
   static absl::StatusOr<VcpuHandle> Create(const System& system, const VmHandle& vm, int id);
-  // The same for who tries again where that fails, since KVM makes each vCPU once: `made` is its
-  // descriptor from an earlier try, and stays the caller's after an error. TakeFd gives it back.
+  // The same for who tries again where that or anything after it fails, since KVM makes each vCPU
+  // once: `made` is its descriptor, of an earlier try or of this one, and is the caller's to close.
   static absl::StatusOr<VcpuHandle> Create(const System& system, const VmHandle& vm, int id,
                                            Fd& made);
-  Fd TakeFd() && { return std::move(fd_); }
 
   int id() const { return id_; }
   int fd() const { return fd_.get(); }

@@ -110,10 +110,7 @@ absl::Status VmCore::MakeCore(int cpu) {
   absl::StatusOr<VcpuHandle> handle = VcpuHandle::Create(system_, handle_, cpu, unfinished);
   if (!handle.ok()) return handle.status();
   uint32_t signature = 0;
-  if (const absl::Status status = SetUpVcpu(*handle, signature); !status.ok()) {
-    unfinished = (*std::move(handle)).TakeFd();
-    return status;
-  }
+  if (absl::Status status = SetUpVcpu(*handle, signature); !status.ok()) return status;
   const apic::LapicConfig lapic{
       .id = static_cast<uint32_t>(cpu),
       .bootstrap = cpu == 0,
@@ -122,14 +119,12 @@ absl::Status VmCore::MakeCore(int cpu) {
       .physical_address_bits = PhysicalAddressBits(system_.supported_cpuid())};
   auto core = std::make_unique<VcpuCore>(*this, cpu, *std::move(handle), lapic, signature, config_);
   if (OffersTscDeadline()) {
-    if (const absl::Status status = core->ReadTsc(); !status.ok()) {
-      unfinished = core->TakeFd();
-      return status;
-    }
+    if (absl::Status status = core->ReadTsc(); !status.ok()) return status;
   }
   // In its place before its identity is published: from there on messages find it.
   VcpuCore& placed = *(cores_[static_cast<size_t>(cpu)] = std::move(core));
   placed.AsFirmwareLeaves(x2apic());
+  unfinished = Fd();
   return absl::OkStatus();
 }
 
@@ -145,6 +140,9 @@ absl::Status VmCore::BringBack(int cpu, uint64_t now) {
 }
 
 absl::Status VmCore::NotThere(int cpu) {
+  if (cpu < 0) {
+    return absl::NotFoundError("no such vCPU: Vm::vcpu was called with a number past its places");
+  }
   return absl::NotFoundError(
       fmt::format("vCPU {} is not there: it was not added, or has been removed", cpu));
 }

@@ -57,13 +57,15 @@ absl::Status VcpuCore::SetStart(const StartState& start) {
                     "and StartAgain where it begins anew",
                     cpu_));
   }
-  BeginAt(start);
-  return absl::OkStatus();
+  return BeginAt(start);
 }
 
-void VcpuCore::BeginAt(const StartState& start) {
+absl::Status VcpuCore::BeginAt(const StartState& start) {
+  // Told here what it breaks, not by the Run that begins there.
+  if (const auto state = AtStart(start, {}, signature_); !state.ok()) return state.status();
   start_ = start;
   reset_ = Reset::kStart;
+  return absl::OkStatus();
 }
 
 void VcpuCore::ForgetKvmState() {

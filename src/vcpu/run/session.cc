@@ -33,8 +33,9 @@ void SwallowKick(int kick_signal) {
 }
 
 absl::Status RunSession::Busy(const VcpuHandle& handle) {
-  return absl::FailedPreconditionError(
-      fmt::format("vCPU {}: Run called while another thread is inside it", handle.id()));
+  return absl::FailedPreconditionError(fmt::format(
+      "vCPU {} is in use: a thread is inside its Run, this one in a callback or another",
+      handle.id()));
 }
 
 absl::Status RunSession::AdoptMask(VcpuHandle& handle, KickMask& mask) {

@@ -212,11 +212,11 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
   return WhenItMayGoOn([&] {
+    if (absl::Status status = BeginAt(start); !status.ok()) return status;
     vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
     ForgetPending();
     AsFirmwareLeaves(vm_.x2apic());
     ArmTimer();
-    BeginAt(start);
     return absl::OkStatus();
   });
 }

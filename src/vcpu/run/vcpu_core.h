@@ -53,8 +53,6 @@ class VcpuCore {
   void Post(uint8_t vector, apic::TriggerMode trigger);
   void PostNmi() { doorbell_.Ring(kRequestNmi); }
   void PostSmi();
-  // Of one that is given up before anybody has seen it.
-  Fd TakeFd() { return std::move(handle_).TakeFd(); }
   Doorbell& doorbell() { return doorbell_; }
   // A thread is inside Run(Devices&), maybe in a callback. Acquire: see ServedFlag.
   bool served() const { return served_.Load(std::memory_order_acquire); }
@@ -206,7 +204,7 @@ class VcpuCore {
   absl::Status MirrorApicBase();
 
   // reset.cc
-  void BeginAt(const StartState& start);
+  absl::Status BeginAt(const StartState& start);
   absl::Status ApplyReset();
   void ForgetKvmState();
   // What is on its way to this life does not arrive in the next.

@@ -25,6 +25,19 @@ auto WhileBorrowed(VcpuCore& core, Look&& look) -> absl::StatusOr<decltype(look(
       fmt::format("vCPU {} does not stand still: its thread is awake inside Run", core.cpu()));
 }
 
+absl::Status CheckMessage(const apic::Message& message) {
+  if (message.delivery_mode != apic::DeliveryMode::kReserved) return absl::OkStatus();
+  return absl::InvalidArgumentError("a message with delivery mode 3, which is reserved");
+}
+
+bool CanKick(int signal) {
+  if (signal < 1 || signal >= SIGRTMIN) return false;
+  for (const int other : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) {
+    if (signal == other) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Vm::Vm(std::unique_ptr<VmCore> core) : core_(std::move(core)) {}
@@ -38,10 +51,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
     return absl::InvalidArgumentError(
         fmt::format("{} vCPUs: this KVM and this library take 1 to {}", cpus, limit));
   }
-  if (config.kick_signal < 1 || config.kick_signal >= SIGRTMIN || config.kick_signal == SIGKILL ||
-      config.kick_signal == SIGSTOP) {
+  if (!CanKick(config.kick_signal)) {
     return absl::InvalidArgumentError(fmt::format(
-        "kick signal {}: must be one that can be blocked, and not a real-time one, which queue",
+        "kick signal {}: must be one that can be blocked, that no fault raises, and not "
+        "a real-time one, which queue",
         config.kick_signal));
   }
   if (config.ioapic.pins < 1 || config.ioapic.pins > apic::kMaxIoApicPins) {
@@ -76,6 +89,7 @@ void Vm::TimerExpired(int cpu) {
   if (VcpuCore* core = core_->Find(cpu)) core->doorbell().Ring(kRequestTimer);
 }
 absl::Status Vm::SendMessage(const apic::Message& message) {
+  if (absl::Status status = CheckMessage(message); !status.ok()) return status;
   const VmCore::Ringing ringing(*core_);
   if (const int cpu = Stay::DeviceOf(*core_); cpu != kOutside) {
     return core_->core(cpu).Send(message);  // also of one that has been removed meanwhile
@@ -133,6 +147,7 @@ Exit Vcpu::Run(Devices& devices) {
   return WithoutCore();
 }
 absl::Status Vcpu::SendMessage(const apic::Message& message) {
+  if (absl::Status status = CheckMessage(message); !status.ok()) return status;
   const VmCore::Ringing ringing(*vm_);
   VcpuCore* core = vm_->Find(cpu_);
   return core != nullptr ? core->Send(message) : VmCore::NotThere(cpu_);

@@ -41,7 +41,9 @@ struct VmConfig {
   int vm_fd = -1;
 
   // Interrupts KVM_RUN. No handler is installed: Run keeps it blocked in its thread, lets
-  // KVM_RUN alone see it (KVM_SET_SIGNAL_MASK), and leaves none pending behind.
+  // KVM_RUN alone see it (KVM_SET_SIGNAL_MASK), and leaves none pending behind. It is for nothing
+  // else: one that somebody sends to the process may be taken for a kick, and swallowed. Not a
+  // real-time signal, of which many would queue, nor one that a fault raises.
   int kick_signal = SIGUSR1;
   // A promise, which spares each Run a system call: every thread that calls Run, or what belongs
   // between two Runs, has that signal blocked and does not change its signal mask any more. One
@@ -91,7 +93,9 @@ class Vm {
 
   // Places for vCPUs: the greater of VmConfig's cpus and max_cpus. Not all need hold one.
   int cpus() const;
-  Vcpu& vcpu(int cpu);  // 0 to cpus() - 1
+  // 0 to cpus() - 1. Of any other number it is one that is not there: index() is -1, and calls of
+  // it get NotFound.
+  Vcpu& vcpu(int cpu);
 
   // vCPU `cpu`, which is not there, joins: in wait-for-SIPI, its local APIC as firmware leaves it.
   // Its thread may then call Run; during a Pause it stands still at once. AlreadyExists where it is
@@ -120,7 +124,7 @@ class Vm {
 
   // An interrupt message from a device: an MSI, or an interrupt, NMI, INIT or SIPI from outside the
   // vCPUs. INIT and SIPI wait for their targets; the others never wait. In a pause as well: a vCPU
-  // finds what came when it goes on.
+  // finds what came when it goes on. InvalidArgument: the delivery mode is reserved.
   absl::Status SendMessage(const apic::Message& message);
 
   // The same for what a device writes to an address. InvalidArgument where that is none of MSIs.

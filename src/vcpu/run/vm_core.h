@@ -48,7 +48,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // There was one, which has been removed.
   bool HasLeft(int cpu) const {
     // Relaxed: nothing of the vCPU is looked at after this.
-    return places_[cpu].Load(std::memory_order_relaxed) == Place::kLeft;
+    return cpu >= 0 && places_[cpu].Load(std::memory_order_relaxed) == Place::kLeft;
   }
   static absl::Status NotThere(int cpu);
   // Null where there is none.
@@ -56,7 +56,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // Where vCPUs begin in x2APIC mode.
   bool x2apic() const { return config_.x2apic || cpus() > 255; }
   VcpuCore& core(int cpu) { return *cores_[static_cast<size_t>(cpu)]; }
-  Vcpu& vcpu(int cpu) { return vcpus_[static_cast<size_t>(cpu)]; }
+  Vcpu& vcpu(int cpu) {
+    return cpu >= 0 && cpu < cpus() ? vcpus_[static_cast<size_t>(cpu)] : nowhere_;
+  }
   Clock& clock() { return clock_; }
   Fabric& fabric() { return fabric_; }
   MemorySlots& memory() { return memory_; }
@@ -195,6 +197,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // One for each place, made when it is first needed; destroyed before what they refer to.
   std::vector<std::unique_ptr<VcpuCore>> cores_;
   std::vector<Vcpu> vcpus_;
+  Vcpu nowhere_{*this, -1};  // what vcpu() gives for a number that has no place
   enum class Place : uint8_t { kEmpty, kTaken, kLeft };
   const std::unique_ptr<sync::Atomic<Place>[]> places_;
 

@@ -57,9 +57,9 @@ void TwoThreadsInOneVcpu() {
     const absl::StatusOr<vcpu::Pause> pause = spins->Pause(10'000'000'000);
     if (!pause.ok()) continue;
     for (const auto& [call] : kBetweenRuns) {
-      CHECK_ERROR(call(spins.cpu(0)), IsFailedPrecondition, "vCPU 0", "another thread");
+      CHECK_ERROR(call(spins.cpu(0)), IsFailedPrecondition, "vCPU 0", "in use");
     }
-    CHECK_ERROR(spins->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "standstill");
+    CHECK_ERROR(spins->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "behind pause");
     refused = true;
   }
   spins->Stop();
@@ -101,6 +101,42 @@ void PlacesWithoutAVcpu() {
   // says which that is.
   CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));
   CHECK_ERROR(vm->Pause(1'000'000).status(), IsDeadlineExceeded, "vCPUs 0", "caller's hands");
+}
+
+// A number that the Vm has no place for.
+void NoSuchPlace() {
+  SmallVm vm(OUT_FOR_EVER, {.cpus = 2});
+  for (const int cpu : {-1, 2, 99'999}) {
+    vcpu::Vcpu& none = vm->vcpu(cpu);
+    CHECK(none.index() == -1);
+    CHECK_ERROR(ErrorOf(none.Run()), IsNotFound, "no such vCPU", "Vm::vcpu");
+    CHECK_ERROR(none.Hold(), IsNotFound, "no such vCPU", "Vm::vcpu");
+    CHECK_ERROR(none.SetLine(1, true), IsNotFound, "no such vCPU", "Vm::vcpu");
+    CHECK_ERROR(none.Inspect().status(), IsNotFound, "no such vCPU", "Vm::vcpu");
+    none.LetGo();
+    vm->TimerExpired(cpu);
+    CHECK(!vm->HasVcpu(cpu));
+  }
+}
+
+void BadStart() {
+  SmallVm vm(OUT_FOR_EVER);
+  using Mode = vcpu::StartState::Mode;
+  const auto refused = [&](const vcpu::StartState& start, const char* what, const char* rule) {
+    CHECK_ERROR(vm->SetStart(start), IsInvalidArgument, what, rule);
+    CHECK_ERROR(vm.cpu(0).StartAgain(start), IsInvalidArgument, what, rule);
+  };
+  refused({.mode = Mode::kReal, .rip = 0x200000}, "rip 0x200000", "below 1 MiB");
+  refused({.mode = Mode::kProtected32, .rip = uint64_t{1} << 32}, "rip 0x100000000", "4 GiB");
+  refused({.mode = Mode::kLong64, .cr3 = 0x1001}, "cr3 0x1001", "page boundary");
+  CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run()));  // where it was to begin
+}
+
+void ReservedMode() {
+  SmallVm vm(OUT_FOR_EVER);
+  const apic::Message message{.delivery_mode = apic::DeliveryMode::kReserved};
+  CHECK_ERROR(vm->SendMessage(message), IsInvalidArgument, "delivery mode 3", "reserved");
+  CHECK_ERROR(vm.cpu(0).SendMessage(message), IsInvalidArgument, "delivery mode 3", "reserved");
 }
 
 void AfterAFault() {
@@ -207,6 +243,7 @@ void Configurations() {
       {{.kick_signal = 0}, "kick signal 0", "blocked"},
       {{.kick_signal = SIGKILL}, "kick signal 9", "blocked"},
       {{.kick_signal = SIGSTOP}, "kick signal 19", "blocked"},
+      {{.kick_signal = SIGSEGV}, "kick signal 11", "no fault raises"},
       {{.kick_signal = SIGRTMIN}, "kick signal 34", "real-time"},
       {{.ioapic = {.pins = 0}}, "0 pins", "1 to"},
       {{.ioapic = {.pins = 121}}, "121 pins", "1 to 120"},
@@ -218,6 +255,8 @@ void Configurations() {
 
 void Memory() {
   SmallVm vm(OUT_FOR_EVER);
+  const std::span<uint8_t> nothing(static_cast<uint8_t*>(nullptr), 4096);
+  CHECK_ERROR(vm->memory().Add(0x100000, nothing), IsInvalidArgument, "0x100000", "null");
   alignas(4096) static uint8_t host[4 * 4096];
   const struct {
     uint64_t gpa;
@@ -271,6 +310,9 @@ int main() {
   TwoThreadsInOneVcpu();
   LinesAndIds();
   PlacesWithoutAVcpu();
+  NoSuchPlace();
+  BadStart();
+  ReservedMode();
   AfterAFault();
   AfterTheFirstRun();
   InsideAFunctionOfTheRendezvous();

@@ -368,8 +368,8 @@ static void DestroyedWhileItRuns(void) {
   REFUSED(muster_vm_pause(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_pause", "already");
   muster_exit exit;
   REFUSED(muster_vcpu_run(vm, 0, NULL, &exit, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0",
-          "another thread");
-  REFUSED(muster_vcpu_hold(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0", "another thread");
+          "in use");
+  REFUSED(muster_vcpu_hold(vm, 0, &error), MUSTER_FAILED_PRECONDITION, "vCPU 0", "in use");
   REFUSED(muster_vm_destroy(vm, &error), MUSTER_FAILED_PRECONDITION, "muster_vm_destroy", "join");
   DONE(muster_vm_resume(vm, &error));
   DONE(muster_vm_resume(vm, &error));
