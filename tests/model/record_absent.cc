@@ -2,8 +2,9 @@
 //
 //   record_absent FILE SEED LOOKERS CALLS
 //
-// One thread sends it INITs, and now and then stops it, LOOKERS have a look at it all the while, and
-// one sends messages by it. A run that hangs is recorded up to there; exit status 3. 77: no KVM.
+// One thread sends it INITs, and now and then stops it, LOOKERS have a look at it all the while,
+// and one sends messages by it. A run that hangs is recorded up to there; exit status 3. 77: no
+// KVM.
 
 #include <atomic>
 #include <cstdlib>
@@ -60,9 +61,9 @@ class Run {
 
  private:
   void Init() {
-    (void)vm_.fabric().SendMessage(kOutside, {.destination = kAbsent,
-                                              .x2apic = true,
-                                              .delivery_mode = apic::DeliveryMode::kInit});
+    (void)vm_.fabric().SendMessage(
+        kOutside,
+        {.destination = kAbsent, .x2apic = true, .delivery_mode = apic::DeliveryMode::kInit});
   }
 
   void Caller(Random random) {
@@ -104,7 +105,8 @@ class Run {
   void Sender(Random random) {
     model::Recorder::Self() = kSender;
     while (!ended_) {
-      (void)vm_.core(kAbsent).Send({.destination = 7, .x2apic = true, .vector = 0x40});  // to nobody
+      (void)vm_.core(kAbsent).Send(
+          {.destination = 7, .x2apic = true, .vector = 0x40});  // to nobody
       Pause(random);
     }
   }
