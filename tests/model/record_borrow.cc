@@ -2,9 +2,9 @@
 //
 //   record_borrow FILE SEED BORROWERS PARKS
 //
-// As borrow.pml has it: the owner takes what is rung for, halts and parks; borrowers act for it; one
-// thread rings, and one calls Run all the while and is refused. A run that hangs is recorded up to
-// there; exit status 3. 1: two had the vCPU at a time.
+// As borrow.pml has it: the owner takes what is rung for, halts and parks; borrowers act for it;
+// one thread rings, and one calls Run all the while and is refused. A run that hangs is recorded up
+// to there; exit status 3. 1: two had the vCPU at a time.
 
 #include <atomic>
 #include <csignal>

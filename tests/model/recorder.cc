@@ -15,8 +15,14 @@ int& Recorder::Self() {
   return thread;
 }
 
+bool& Recorder::InDoorbell() {
+  static thread_local bool in_doorbell = false;
+  return in_doorbell;
+}
+
 void Recorder::Put(const char* name, std::array<uint64_t, kValues> values) {
   const int thread = Self();
+  if (thread == kUnrecorded) return;
   const auto is = [name](const char* other) { return std::strcmp(name, other) == 0; };
   if (is("Pending")) {
     if (thread < 0) return;  // no thread of the model: a watchdog
@@ -35,19 +41,19 @@ void Recorder::Put(const char* name, std::array<uint64_t, kValues> values) {
     values.back() = values.back() != sync::kNever;
   }
   if (is("Return")) own = {};
-  if (!is("Late")) events_.push_back({thread, name, values});
+  if (!is("Late")) events_.push_back({thread, InDoorbell(), name, values});
   const uint64_t now = sync::Now();
   for (int i = 0; i < kThreads; ++i) {
     Deadline& deadline = deadlines_[static_cast<size_t>(i)];
     if (deadline.passed || deadline.at > now) continue;
     deadline.passed = true;
-    events_.push_back({i, "Late", {}});
+    events_.push_back({i, false, "Late", {}});
   }
 }
 
 void Recorder::Write(std::FILE* file) {
   for (const Event& event : events_) {
-    std::fprintf(file, "%d %s", event.thread, event.name);
+    std::fprintf(file, "%d %s%s", event.thread, event.of_doorbell ? "Bell" : "", event.name);
     for (uint64_t value : event.values) std::fprintf(file, " %d", static_cast<int>(value));
     std::fputc('\n', file);
   }

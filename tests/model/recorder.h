@@ -1,12 +1,14 @@
 #pragma once
 
 // Records what src/rendezvous marks (sync_marks.h), in the order in which it was done: all that is
-// marked is done under the mutex of the one rendezvous that there is, also what needs none.
+// marked is done under the mutex of the one rendezvous that there is, also what needs none. What a
+// doorbell marks comes in the same order, as Bell and the mark's name; it does not say whose it is.
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <type_traits>
 #include <vector>
 
 #include <muster/rendezvous/sync_native.h>
@@ -24,6 +26,7 @@ class Recorder {
 
   // The calling thread's number in the model: that of its vCPU, or one past them.
   static int& Self();
+  static constexpr int kUnrecorded = -2;  // prepares the run: what it does is not recorded
 
   // Looks at the clock after each mark: what a deadline forbids was forbidden from there on. What
   // the code looks at itself comes before the mark of what it did because of it.
@@ -31,6 +34,10 @@ class Recorder {
   void Put(const char* name, const Values&... values) {
     Put(name, {ValueOf(values)...});
   }
+  // What the calling thread marks is a doorbell's.
+  static bool& InDoorbell();
+  // The rendezvous', once it has been seen.
+  std::atomic<sync::Mutex*>& mutex() { return mutex_; }
 
   bool full() const { return full_; }
 
@@ -40,6 +47,7 @@ class Recorder {
  private:
   struct Event {
     int thread;
+    bool of_doorbell;
     const char* name;
     std::array<uint64_t, kValues> values;
   };
@@ -49,6 +57,11 @@ class Recorder {
   };
 
   static constexpr uint64_t ValueOf(uint64_t value) { return value; }
+  template <typename Enum>
+    requires std::is_enum_v<Enum>
+  static constexpr uint64_t ValueOf(Enum value) {
+    return static_cast<uint64_t>(value);
+  }
   // A CpuSet: of its members those that the models know.
   template <typename Set>
     requires requires(const Set& set) { set.Contains(0); }
@@ -61,6 +74,7 @@ class Recorder {
   void Put(const char* name, std::array<uint64_t, kValues> values);
 
   std::atomic<bool> full_{false};
+  std::atomic<sync::Mutex*> mutex_{nullptr};
   std::vector<Event> events_;  // guarded by the mutex of what is recorded
   std::array<Deadline, kThreads> deadlines_;
 };
@@ -76,17 +90,24 @@ void Mark(const char* name, const Values&... values) {
 
 class Step {
  public:
-  explicit Step(Mutex& mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS
-      : mutex_(ThisThread().locks_held == 0 ? &mutex : nullptr) {
-    if (mutex_ != nullptr) mutex_->Lock();
+  explicit Step(Mutex& mutex) : Step(&mutex, /*of_doorbell=*/false) {
+    model::Recorder::Only().mutex() = &mutex;
   }
+  Step() : Step(model::Recorder::Only().mutex(), /*of_doorbell=*/true) {}
   ~Step() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    model::Recorder::InDoorbell() = false;
     if (mutex_ != nullptr) mutex_->Unlock();
   }
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
 
  private:
+  Step(Mutex* mutex, bool of_doorbell) ABSL_NO_THREAD_SAFETY_ANALYSIS
+      : mutex_(ThisThread().locks_held == 0 ? mutex : nullptr) {
+    if (mutex_ != nullptr) mutex_->Lock();
+    model::Recorder::InDoorbell() = of_doorbell;
+  }
+
   Mutex* const mutex_;
 };
 

@@ -19,11 +19,9 @@
  * mutant: M_QUEUE_IGNORES_STANDSTILL safety
  * mutant: M_CALL_LEAVES_HELD safety
  * mutant: M_WAIT_WITHOUT_SERVING safety
- * mutant: M_WAIT_WITHOUT_SERVING liveness
- * mutant: M_RELEASE_WAKES_NOBODY safety
  * mutant: M_RELEASE_WAKES_NOBODY liveness
  * mutant: M_LEAVER_STAYS_HELD safety V_LEAVES
- * mutant: M_LEAVER_SLEEPS_ON safety V_LEAVES
+ * mutant at length: M_LEAVER_SLEEPS_ON safety V_LEAVES
  * mutant: M_LEAVER_IS_ASKED safety V_LEAVES
  * mutant: M_GIVES_UP_AND_GOES_ON safety V_LATE
  * mutant: M_FAILED_STOP_STAYS safety V_LATE
