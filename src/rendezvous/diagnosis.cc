@@ -42,7 +42,7 @@ std::string ToString(const Wait& wait) {
   std::string text = fmt::format("'{}' by {} has waited {:.3f} ms for ", wait.name,
                                  NameOf(wait.initiator), Ms(wait.waited_ns));
   text += wait.has_turn ? "its targets"
-                        : fmt::format("its turn behind '{}' by {}, since {:.3f} ms", wait.behind,
+                        : fmt::format("its turn behind '{}' by {}, for {:.3f} ms", wait.behind,
                                       NameOf(wait.behind_initiator), Ms(wait.behind_ns));
   if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; standing still {}", wait.standing.ToString());

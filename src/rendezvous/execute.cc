@@ -36,6 +36,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
   std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
+  CpuSet standing;  // of a stop of which no wake was found to be lost
   bool gone = false;
   {
     sync::MutexLock lock(mutex_);
@@ -52,17 +53,14 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       Publish(turn);
       AskTargets(initiator);
       AwaitTargets(vigil);
-      CpuSet lost = round_.lost_wakes;
+      const CpuSet lost = round_.lost_wakes;
+      counters_.lost_wakes += static_cast<uint64_t>(lost.Count());
       outcome = EndRound();
       if (work.hold != nullptr && outcome.withdrawn.Empty()) {
         work.hold->granted = true;
         ++counters_.stops;
-        const CpuSet rest = outcome.ran - lost;
-        mutex_.Unlock();
-        lost |= FindLostWakes(rest, /*all_stand=*/true);
-        mutex_.Lock();
+        standing = outcome.ran - lost;
       }
-      counters_.lost_wakes += static_cast<uint64_t>(lost.Count());
     } else {
       std::snprintf(behind.data(), behind.size(), "%s", Ahead().name);
       outcome = GiveUpTurn(turn);
@@ -82,6 +80,10 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
   if (gone) {
     return absl::FailedPreconditionError(
         fmt::format("vCPU {} left while its call waited for its turn", initiator.cpu()));
+  }
+  if (const CpuSet lost = FindLostWakes(standing, /*all_stand=*/true); !lost.Empty()) {
+    sync::MutexLock lock(mutex_);
+    counters_.lost_wakes += static_cast<uint64_t>(lost.Count());
   }
   for (int cpu : outcome.withdrawn) {
     outcome.laggards.push_back(

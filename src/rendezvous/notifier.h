@@ -14,7 +14,7 @@ struct Entries {
 
 // What the rendezvous asks of the layer that runs the vCPUs. All but EntriesOf are called by the
 // thread that initiates a call, with none of this library's locks held. Each may be called for a
-// vCPU that has just left.
+// vCPU that has just left, and throws nothing.
 class Notifier {
  public:
   virtual ~Notifier() = default;
@@ -41,15 +41,15 @@ class Notifier {
   // What `cpu` is doing, in a few words for a person; "in the guest", "halted".
   virtual std::string Describe(int cpu) = 0;
 
-  // For evidence of defects: no wait, no lock; may be called with the rendezvous' mutex held.
+  // For evidence of defects. No wait, no lock: it may be called with the rendezvous' mutex held.
   // `begun`, read after Notify(cpu) has returned, covers every entry whose last look came before
   // it.
   virtual Entries EntriesOf(int /*cpu*/) { return {}; }
 
   // Whether `cpu` sleeps though it has reason to be awake, and nothing is on its way to wake it:
   // certain, or false. Asked of the targets of a stop before they are told, which would mend it,
-  // and again when they stand. `all_stand`: no thread of a target is in the midst of waking another
-  // vCPU.
+  // and again when they stand. `all_stand`: no thread is in the run loop of a target, and there in
+  // the midst of waking another.
   virtual bool WakeIsLost(int /*cpu*/, bool /*all_stand*/) { return false; }
 };
 

@@ -20,6 +20,14 @@ std::string Spread(const Samples& samples, const std::string& unit) {
                      Figure(samples.Quantile(0.25)), Figure(samples.Quantile(0.75)));
 }
 
+// With the interval of the median where there is one.
+std::string Quotient(const Result& result) {
+  std::string text = fmt::format("{:.3f}", result.ratio());
+  if (!result.in_turn) return text;
+  const auto [low, high] = Samples::Quotients(result.ours, result.theirs).MedianInterval();
+  return text + fmt::format(" ({:.3f} to {:.3f})", low, high);
+}
+
 std::string Verdict(const Result& result) {
   if (!result.skipped.empty()) return "not measured";
   return result.met() ? "met" : "missed";
@@ -63,7 +71,7 @@ std::string ToText(const std::vector<Result>& results) {
     }
     text += fmt::format("  {:<28} {}\n", "Muster", Spread(r.ours, r.unit));
     text += fmt::format("  {:<28} {}\n", r.rival, Spread(r.theirs, r.unit));
-    text += fmt::format("  {:<28} {:.3f}, wanted at most {:.2f}: {}\n", "quotient", r.ratio(),
+    text += fmt::format("  {:<28} {}, wanted at most {:.2f}: {}\n", "quotient", Quotient(r),
                         r.wanted, Verdict(r));
   }
   return text;
@@ -79,9 +87,8 @@ std::string ToMarkdown(const std::vector<Result>& results) {
                           r.wanted, r.skipped);
       continue;
     }
-    text +=
-        fmt::format("| {} | {} | {}: {} | {:.3f} | {:.2f} | {} |\n", r.what, Spread(r.ours, r.unit),
-                    r.rival, Spread(r.theirs, r.unit), r.ratio(), r.wanted, Verdict(r));
+    text += fmt::format("| {} | {} | {}: {} | {} | {:.2f} | {} |\n", r.what, Spread(r.ours, r.unit),
+                        r.rival, Spread(r.theirs, r.unit), Quotient(r), r.wanted, Verdict(r));
   }
   return text;
 }

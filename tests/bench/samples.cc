@@ -14,6 +14,17 @@ double Samples::Quantile(double q) const {
   return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
 }
 
+Samples::Interval Samples::MedianInterval() const {
+  const double half = 0.98 / std::sqrt(static_cast<double>(size()));  // 1.96 / 2: the binomial's
+  return {Quantile(std::max(0.0, 0.5 - half)), Quantile(std::min(1.0, 0.5 + half))};
+}
+
+Samples Samples::Quotients(const Samples& over, const Samples& under) {
+  Samples quotients;
+  for (size_t i = 0; i < over.size(); ++i) quotients.Add(over.values_[i] / under.values_[i]);
+  return quotients;
+}
+
 std::vector<Samples> Interleave(int repeats, const std::vector<std::function<double()>>& rivals) {
   std::vector<Samples> all(rivals.size());
   for (int turn = 0; turn <= repeats; ++turn) {

@@ -15,6 +15,16 @@ class Samples {
   // 0 to 1, between neighbours by linear interpolation. At least one sample is there.
   double Quantile(double q) const;
 
+  // In which the median of what was sampled lies, in 95 of 100 cases: by the order of the samples
+  // alone, however they are distributed.
+  struct Interval {
+    double low, high;
+  };
+  Interval MedianInterval() const;
+
+  // Sample by sample, of what was measured in turn: what both met alike drops out. As many in each.
+  static Samples Quotients(const Samples& over, const Samples& under);
+
  private:
   std::vector<double> values_;
 };

@@ -75,7 +75,8 @@ end:
      :: atomic { MARKED && next_what != MARK_BellTake }
      fi;
      GIVE_BACK(ABSENT)
-     /* Sends by it. */
+     /* Sends by it, unless it stands. */
+  :: atomic { IS_NEXT(Pending) -> MARK(Pending, ABSENT, pending[ABSENT]) }
   :: atomic { IS_NEXT(BellClaim) -> MARK(BellClaim, 0) LOCK(USER) }
      atomic { MARKED -> MARK(BellAnnounce, FREE) execution = FREE }
      Tell(ABSENT)

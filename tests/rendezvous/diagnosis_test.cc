@@ -135,7 +135,7 @@ TEST_CASE("a call that waits for its turn tells what is before it") {
     CHECK(wait.behind_initiator == -1);
     CHECK(wait.behind_ns > 0);
     CHECK(wait.queued_before == 0);
-    CHECK(ToString(wait).find("its turn behind 'pause' by a thread outside, since ") !=
+    CHECK(ToString(wait).find("its turn behind 'pause' by a thread outside, for ") !=
           std::string::npos);
     CHECK(wait.standing == CpuSet{0});
     CHECK(wait.stragglers.empty());

@@ -167,7 +167,9 @@ typedef struct muster_start {
 /** MUSTER_START_PROTECTED32, everything else 0. */
 MUSTER_API void muster_start_init(muster_start* start);
 
-/** MUSTER_FAILED_PRECONDITION after the first run of vCPU 0: later muster_vcpu_start_again. */
+/** MUSTER_FAILED_PRECONDITION after the first run of vCPU 0: later muster_vcpu_start_again.
+ * MUSTER_INVALID_ARGUMENT where `start` breaks a rule of its mode: real mode begins below 1 MiB,
+ * protected mode below 4 GiB, and the page tables of long mode lie on a page boundary. */
 MUSTER_API int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start,
                                        muster_error* error);
 
@@ -322,7 +324,8 @@ typedef struct muster_message {
   uint8_t reserved[2]; /**< 0 */
 } muster_message;
 
-/** An interrupt, NMI, INIT or SIPI from outside the vCPUs. INIT and SIPI wait for their targets. */
+/** An interrupt, NMI, INIT or SIPI from outside the vCPUs. INIT and SIPI wait for their targets,
+ * but not for the end of a pause. */
 MUSTER_API int32_t muster_vm_send_message(muster_vm* vm, const muster_message* message,
                                           muster_error* error);
 
@@ -338,13 +341,14 @@ MUSTER_API int32_t muster_vm_pause(muster_vm* vm, uint64_t timeout_ns, muster_er
 MUSTER_API int32_t muster_vm_resume(muster_vm* vm, muster_error* error);
 
 /** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that
- * runs it, between two runs. */
+ * runs it, between two runs; in a pause it waits for its end. */
 MUSTER_API int32_t muster_vcpu_hold(muster_vm* vm, int32_t cpu, muster_error* error);
 /** Ends a hold of vCPU `cpu`; without one it does nothing. */
 MUSTER_API int32_t muster_vcpu_let_go(muster_vm* vm, int32_t cpu, muster_error* error);
 
 /** The bootstrap processor begins anew at `start`. By the thread that runs it, between two runs or
- * in a device callback of it; the others are left as they are: send them an INIT. */
+ * in a device callback of it; the others are left as they are: send them an INIT. In a pause it
+ * waits for its end. Of `start`: as muster_vm_set_start. */
 MUSTER_API int32_t muster_vcpu_start_again(muster_vm* vm, int32_t cpu, const muster_start* start,
                                            muster_error* error);
 

@@ -19,13 +19,18 @@ class MemorySlots {
   // Puts `host` at guest-physical `gpa`. Guest writes to a read-only slot exit as MMIO. The memory
   // stays its user's and outlives the VM. KVM's slots are numbered from KVM_CAP_NR_MEMSLOTS - 2
   // down in the order of these calls, and the one above is a probe's: the maker of an adopted VM
-  // numbers its own from 0 up. Where they meet KVM refuses the call. Errors: those of
-  // MemoryMap::Add and KVM's; FailedPrecondition once a vCPU has entered the guest.
+  // numbers its own from 0 up. Where they meet KVM refuses the
+  // call, unless size and host address are the same too: that moves the maker's slot. Errors: those
+  // of MemoryMap::Add and KVM's; FailedPrecondition once a vCPU has entered the guest.
   absl::Status Add(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Tells of memory that the VM's maker has put there by a slot of its own (VmConfig::vm_fd).
   // `read_only` as of that slot. Errors: those of MemoryMap::Add; FailedPrecondition as of Add.
+  // Slots of the maker's may come and go also while the VM runs, and need not be told of. The
+  // library reads and writes the guest's memory only where it single-steps the guest to find when
+  // it takes interrupts (HostTraits): in code that it knows nothing of, a HLT may then end early,
+  // and a PUSHF show TF.
   absl::Status Note(uint64_t gpa, std::span<uint8_t> host, bool read_only = false)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -175,6 +175,7 @@ absl::Status VmCore::RemoveVcpu(int cpu) {
 // before that release, and then the owner finds the request: all of it is seq_cst. Under the run
 // lock one of them takes it.
 void VmCore::FinishRemoval(int cpu) {
+  const Ringing ringing(*this);  // what its pins have sent may go to others
   bool gone = false;
   {
     const Loan loan(core(cpu));

@@ -1,3 +1,5 @@
+#include <absl/cleanup/cleanup.h>
+#include <new>
 #include <x86intrin.h>
 
 #include <muster/rendezvous/standstill.h>
@@ -42,6 +44,11 @@ absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
 
 absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys,
                                   uint64_t host_tsc, const absl::StatusOr<uint64_t>& kvmclock) {
+  // Whatever fails, memory included: a clock that stood for ever would leave the guest no timer.
+  const auto go_on_at_last = absl::MakeCleanup([this] {
+    const sync::Barred barred("in Clock::Continue, for which the vCPUs wait");
+    clock_.Continue();
+  });
   absl::Status status = kvmclock.status();
   if (status.ok()) status = handle_.SetClock(*kvmclock);
   // All by the same amount, so that the vCPUs' counters stay equal.
@@ -73,8 +80,6 @@ absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_o
       Call{.targets = standing, .function = go_on, .runs = Runs::kAnywhere, .name = "resume"});
   status.Update(outcome.status());
   if (passed != 0) status.Update(MoveProber(-static_cast<int64_t>(passed)));
-  const sync::Barred barred("in Clock::Continue, for which the vCPUs wait");
-  clock_.Continue();
   return status;
 }
 
@@ -99,7 +104,12 @@ Pause& Pause::operator=(Pause&& other) noexcept {
   return *this;
 }
 
-Pause::~Pause() { (void)Resume(); }
+Pause::~Pause() {
+  try {
+    (void)Resume();
+  } catch (const std::bad_alloc&) {  // the vCPUs go on, but their TSCs may show the pause
+  }
+}
 
 rendezvous::CpuSet Pause::standing() const {
   return state_ == nullptr ? rendezvous::CpuSet() : state_->standstill.standing();

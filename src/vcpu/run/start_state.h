@@ -9,8 +9,8 @@ struct StartState {
   // Of the processor.
   enum class Mode : uint8_t {
     kReal,         // 16-bit; CS base is rip & ~0xf, below 1 MiB
-    kProtected32,  // flat 4 GiB segments, paging off (Multiboot, "Machine state")
-    kLong64,       // flat, long mode, paging on with the tables at cr3
+    kProtected32,  // flat 4 GiB segments, paging off (Multiboot, "Machine state"); below 4 GiB
+    kLong64,       // flat, long mode, paging on with the tables at cr3, on a page boundary
   };
   Mode mode = Mode::kProtected32;
   uint64_t rip = 0;

@@ -159,6 +159,13 @@ template <typename Work>
 absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
   return WhileLocked([&] {
     if (StandsStill()) {
+      if (const Stay* stay = Stay::Of(vm_); stay != nullptr && stay->cpu() != cpu_) {
+        return absl::FailedPreconditionError(
+            fmt::format("vCPU {} stands still, and the end of that may wait for vCPU {}, in a "
+                        "callback of which "
+                        "this is",
+                        cpu_, stay->cpu()));
+      }
       if (const auto served = vm_.rendezvous().Serve(cpu_); !served.ok()) return served.status();
     }
     return work();

@@ -71,7 +71,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const System& system, const VmCon
 
 int Vm::cpus() const { return core_->cpus(); }
 Vcpu& Vm::vcpu(int cpu) { return core_->vcpu(cpu); }
-absl::Status Vm::AddVcpu(int cpu) { return core_->AddVcpu(cpu); }
+absl::Status Vm::AddVcpu(int cpu) {
+  const VmCore::Ringing ringing(*core_);  // mail of its earlier life may go to others
+  return core_->AddVcpu(cpu);
+}
 absl::Status Vm::RemoveVcpu(int cpu) {
   const VmCore::Ringing ringing(*core_);
   return core_->RemoveVcpu(cpu);
@@ -158,6 +161,7 @@ absl::Status Vcpu::SetLine(unsigned pin, bool asserted) {
   return core != nullptr ? core->SetLine(pin, asserted) : VmCore::NotThere(cpu_);
 }
 absl::Status Vcpu::StartAgain(const StartState& start) {
+  const VmCore::Ringing ringing(*vm_);
   VcpuCore* core = vm_->Find(cpu_);
   return core != nullptr ? core->StartAgain(start) : VmCore::NotThere(cpu_);
 }

@@ -72,7 +72,8 @@ struct VmConfig {
   bool trace_rip = false;   // events say where the vCPU stood; a small cost at each exit
 
   // Is told of calls between vCPUs (INIT, SIPI, a change of routing, a pause) that wait longer than
-  // that. Outlives the Vm.
+  // that; so is the logger, in a line. With either, each exit also fetches the registers, for a RIP
+  // to tell: a small cost where KVM does not emulate. Outlives the Vm.
   rendezvous::Observer* observer = nullptr;
   uint64_t report_waits_after_ns = 1'000'000'000;
 
@@ -115,7 +116,7 @@ class Vm {
   MemorySlots& memory();
 
   // Where the bootstrap processor begins. FailedPrecondition after its first Run: later it is
-  // Vcpu::StartAgain.
+  // Vcpu::StartAgain. InvalidArgument: it breaks a rule of its mode (see StartState).
   absl::Status SetStart(const StartState& start);
 
   // Called by the Clock's owner, any thread, when vCPU `cpu`'s deadline has passed. Of a vCPU that

@@ -321,9 +321,10 @@ bool VmCore::WakeIsLost(int cpu, bool all_stand) {
   if (!loan.granted()) return false;
   // What a borrower changes it rings for before it gives the vCPU back.
   if (doorbell.requests() == 0) return doorbell.SleepsUnwoken() && core(cpu).CouldRun();
-  // Who has made a request may be about to wake it. vCPUs' threads are not when they stand. Of the
-  // others one was counted before it made the request that was seen above: where none is counted
-  // now, it has woken the vCPU, and that is seen below. Seq_cst, all of it.
+  // Who has made a request may be about to wake it. Where all stand no thread is that in a run
+  // loop; one that has left its loop, or is another, is counted. Such a one was counted before it
+  // made the request that was seen above: where none is counted now, it has woken the vCPU, and
+  // that is seen below. Seq_cst, all of it.
   return all_stand && ringing_.Load(std::memory_order_seq_cst) == 0 && doorbell.SleepsUnwoken();
 }
 

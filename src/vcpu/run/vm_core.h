@@ -145,7 +145,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
                        uint8_t vector) override;
   absl::Status TakeMail(const Origin& origin, const rendezvous::CpuSet& targets) override;
 
-  // Held by whoever is not in the run loop of a vCPU, while it may ring others: see WakeIsLost.
+  // Held by whoever may ring others and is not in the run loop of a vCPU, which a stop ends: in
+  // each call of a Vm or Vcpu that does not run it, and where a removal is finished. See
+  // WakeIsLost.
   class Ringing {
    public:
     explicit Ringing(VmCore& vm) : vm_(vm) { vm_.ringing_.FetchAdd(1, std::memory_order_seq_cst); }
@@ -214,9 +216,9 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   void TellAllAsleep();
   void TakeOutTheFree();
   sync::Atomic<bool> stop_unfinished_{false};
-  sync::Atomic<int> ringing_{0};       // see Ringing
-  sync::Atomic<int> awake_{0};         // vCPUs that are not parked
-  sync::Atomic<int> armed_timers_{0};  // vCPUs of which the clock has a deadline
+  alignas(64) sync::Atomic<int> ringing_{0};  // see Ringing
+  alignas(64) sync::Atomic<int> awake_{0};    // vCPUs that are not parked
+  sync::Atomic<int> armed_timers_{0};         // vCPUs of which the clock has a deadline
 
   sync::Atomic<uint64_t> wire_rises_{0};  // see ExtIntRaised
 

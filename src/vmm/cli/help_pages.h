@@ -17,7 +17,7 @@ clocks until fg, Ctrl-\ prints a report and goes on; with --serial console see C
 KVM is /dev/kvm, or the device that the environment's MUSTER_KVM names.
 Exit status: a guest's own are odd, (v << 1) | 1 for v written to port 0xf4; 0 is a clean end.
   2 usage, 4 image, initrd, script or signature, 6 no usable KVM, 8 guest crash, 10 no CPU can ever
-  run again, 12 timeout, 14 host failure, or nobody reads the guest's output any more, 16 a stress
+  run again, 12 timeout, 14 host failure, a bug of muster, or output that nobody reads, 16 a stress
   run not as due, 130 Ctrl-C, SIGTERM or SIGHUP.)";
 
 inline constexpr const char* kStressExamples = R"(Examples:

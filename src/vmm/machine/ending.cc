@@ -69,6 +69,8 @@ const char* ToString(Ending::Kind kind) {
       return "output-lost";
     case Ending::Kind::kHostFailure:
       return "host-failure";
+    case Ending::Kind::kDefect:
+      return "defect";
   }
   return "?";
 }
@@ -90,6 +92,7 @@ int ExitStatusOf(const Ending& ending) {
       return kExitInterrupted;
     case Ending::Kind::kOutputLost:
     case Ending::Kind::kHostFailure:
+    case Ending::Kind::kDefect:
       return kExitHostFailure;
   }
   return kExitHostFailure;

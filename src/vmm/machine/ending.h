@@ -36,6 +36,7 @@ struct Ending {
     kInterrupted,  // SIGINT, SIGTERM or SIGHUP
     kOutputLost,   // what the guest says can't be written any more, as when its reader has gone
     kHostFailure,
+    kDefect,  // of this program, as its meetings have seen: however the guest has ended
   };
 
   Kind kind = Kind::kPowerOff;

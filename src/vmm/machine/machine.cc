@@ -206,7 +206,10 @@ void Machine::Finish() {
   std::string defects = vm_ ? DescribeDefects(vm_->meeting_counters()) : "";
   if (!defects.empty()) {
     sync::MutexLock lock(mutex_);
-    ending_ = Ending{.kind = Ending::Kind::kHostFailure, .detail = std::move(defects)};
+    if (ending_ && !IsPass(*ending_)) {
+      defects += fmt::format("; it had ended by {}: {}", ToString(ending_->kind), ending_->detail);
+    }
+    ending_ = Ending{.kind = Ending::Kind::kDefect, .detail = std::move(defects)};
   }
 }
 

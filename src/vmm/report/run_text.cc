@@ -37,6 +37,8 @@ std::string DescribeEnding(const RunReport& report) {
       return fmt::format("ended, for the guest's output can't be written: {}", ending.detail);
     case Ending::Kind::kHostFailure:
       return fmt::format("the host failed: {}", ending.detail);
+    case Ending::Kind::kDefect:
+      return fmt::format("a bug of muster: {}", ending.detail);
   }
   return "?";
 }

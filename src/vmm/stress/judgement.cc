@@ -84,6 +84,7 @@ Judgement Judge(const RunRecord& record, const Scenario& scenario, const Variant
                 const std::vector<const Scenario*>& others) {
   if (!record.misuse.empty()) return {std::nullopt, record.misuse};
   if (record.ending.kind == Ending::Kind::kHostFailure ||
+      record.ending.kind == Ending::Kind::kDefect ||
       record.ending.kind == Ending::Kind::kInterrupted) {
     return {std::nullopt, DescribeEnding(record)};
   }
