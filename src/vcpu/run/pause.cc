@@ -1,5 +1,3 @@
-#include <absl/cleanup/cleanup.h>
-#include <new>
 #include <x86intrin.h>
 
 #include <muster/rendezvous/standstill.h>
@@ -44,11 +42,23 @@ absl::StatusOr<Pause> VmCore::Pause(uint64_t timeout_ns) {
 
 absl::Status VmCore::ResumeClocks(rendezvous::Standstill& standstill, bool tsc_obeys,
                                   uint64_t host_tsc, const absl::StatusOr<uint64_t>& kvmclock) {
-  // Whatever fails, memory included: a clock that stood for ever would leave the guest no timer.
-  const auto go_on_at_last = absl::MakeCleanup([this] {
+  const auto go_on = [this] {
     const sync::Barred barred("in Clock::Continue, for which the vCPUs wait");
     clock_.Continue();
-  });
+  };
+  absl::Status status;
+  try {
+    status = SetClocks(standstill, tsc_obeys, host_tsc, kvmclock);
+  } catch (...) {  // no memory: a clock that stood for ever would leave the guest no timer
+    go_on();
+    throw;
+  }
+  go_on();
+  return status;
+}
+
+absl::Status VmCore::SetClocks(rendezvous::Standstill& standstill, bool tsc_obeys,
+                               uint64_t host_tsc, const absl::StatusOr<uint64_t>& kvmclock) {
   absl::Status status = kvmclock.status();
   if (status.ok()) status = handle_.SetClock(*kvmclock);
   // All by the same amount, so that the vCPUs' counters stay equal.
@@ -107,7 +117,7 @@ Pause& Pause::operator=(Pause&& other) noexcept {
 Pause::~Pause() {
   try {
     (void)Resume();
-  } catch (const std::bad_alloc&) {  // the vCPUs go on, but their TSCs may show the pause
+  } catch (...) {  // no memory: the vCPUs go on, but their TSCs may show the pause
   }
 }
 

@@ -160,6 +160,10 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   };
 
  private:
+  // What of ResumeClocks is KVM's.
+  absl::Status SetClocks(rendezvous::Standstill& standstill, bool tsc_obeys, uint64_t host_tsc,
+                         const absl::StatusOr<uint64_t>& kvmclock)
+      ABSL_LOCKS_EXCLUDED(adding_mutex_);
   absl::Status Meet(const Origin& origin, const rendezvous::CpuSet& targets, const char* name,
                     absl::FunctionRef<void(int cpu)> function);
   absl::Status SetUpVcpu(VcpuHandle& handle, uint32_t& signature)
