@@ -155,6 +155,10 @@ bool VcpuCore::StandsStill() const {
   return vm_.rendezvous().Pending(cpu_) && vm_.rendezvous().Holds(cpu_);
 }
 
+bool VcpuCore::StandsOutside() const {
+  return doorbell_.execution() == Execution::kFree && StandsStill();
+}
+
 template <typename Work>
 absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
   return WhileLocked([&] {
@@ -203,13 +207,13 @@ Exit Vcpu::Run() {
 
 absl::Status VcpuCore::Send(const apic::Message& message) {
   if (acknowledging_) return vm_.fabric().SendMessage(cpu_, message);
-  if (StandsStill()) return vm_.fabric().SendMessage(kOutside, message);
+  if (StandsOutside()) return vm_.fabric().SendMessage(kOutside, message);
   return WhileLocked([&] { return vm_.fabric().SendMessage(Source(), message); });
 }
 
 absl::Status VcpuCore::SetLine(unsigned pin, bool asserted) {
   if (acknowledging_) return vm_.SetLine(cpu_, pin, asserted);
-  if (StandsStill()) return vm_.SetLine(kOutside, pin, asserted);
+  if (StandsOutside()) return vm_.SetLine(kOutside, pin, asserted);
   return WhileLocked([&] { return vm_.SetLine(Source(), pin, asserted); });
 }
 

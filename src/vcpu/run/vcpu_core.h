@@ -126,8 +126,9 @@ class VcpuCore {
   // The same, after the standstill in which this vCPU is, if it is in one.
   template <typename Work>
   absl::Status WhenItMayGoOn(Work&& work);
-  // Held by a standstill, while its owner is outside.
+  // Held by a standstill, for the holder of its run lock; and where nobody has that.
   bool StandsStill() const;
+  bool StandsOutside() const;
   [[gnu::always_inline]] inline void RunLocked(Exit& exit);
   // Where its caller's messages come from. A vCPU that has left the rendezvous can meet nobody.
   int Source() const { return state_ == RunState::kOffline ? kOutside : cpu_; }

@@ -13,6 +13,7 @@ using vcpu::Vm;
 namespace {
 
 thread_local bool runs_vcpu = false;  // the calling thread does, vCPU 0 or 1
+thread_local bool runs_vcpu0 = false;
 
 class Everything : public vcpu::Devices,
                    public StillClock,
@@ -54,7 +55,7 @@ class Everything : public vcpu::Devices,
     const bool in_loop = !in_device && !in_pause && !in_wait;
     SendAndLook(in_device, in_loop);
     Refused(in_device, in_pause, in_wait);
-    OfTheVcpu(in_device, in_wait, callback == kAcknowledge);
+    OfTheVcpu(in_device, callback == kAcknowledge);
     ++called_back_in[callback];
     inside = false;
   }
@@ -180,9 +181,9 @@ class Everything : public vcpu::Devices,
     CHECK(absl::IsFailedPrecondition(of.SetStart({})));
   }
 
-  // What belongs to the thread that runs it.
-  void OfTheVcpu(bool in_device, bool in_wait, bool acknowledges) {
-    if (in_wait) return;  // its thread is outside, and another's call does not belong there
+  // What belongs to the thread that runs it: another's call may be refused, or find it outside.
+  void OfTheVcpu(bool in_device, bool acknowledges) {
+    if (!runs_vcpu0) return;
     vcpu::Vcpu& cpu = vm.load()->vcpu(0);
     const bool sends = in_device || acknowledges;
     const absl::Status sent = cpu.SendMessage({.destination = 9, .vector = 0x40});
@@ -213,7 +214,7 @@ void InExitsAndSleep(Everything& all) {
   all.vm = &*vm;
   all.stops = true;
   vm->SetIdleObserver(&all);
-  runs_vcpu = true;
+  runs_vcpu = runs_vcpu0 = true;
   CHECK(std::holds_alternative<vcpu::PortExit>(vm.cpu(0).Run(all)));
   CHECK(all.ports == 2);
   // What this KVM does about one that waits is found out, and logged.
@@ -225,7 +226,7 @@ void InExitsAndSleep(Everything& all) {
   });
   CHECK(std::holds_alternative<vcpu::StoppedExit>(vm.cpu(0).Run(all)));
   other.join();
-  runs_vcpu = false;
+  runs_vcpu = runs_vcpu0 = false;
   all.vm = nullptr;
 }
 
@@ -251,7 +252,7 @@ void InPauses(Everything& all) {
   all.stopped = false;
   all.vm = &*vm;
   std::thread runs([&] {
-    runs_vcpu = true;
+    runs_vcpu = runs_vcpu0 = true;
     CHECK(std::holds_alternative<vcpu::StoppedExit>(vm.cpu(0).Run(all)));
   });
   all.waits_in_port = true;

@@ -72,7 +72,7 @@ static void CallBackIn(enum Callback callback) {
   if (in_device) {
     DONE(muster_vcpu_hold(vm, cpu, &error));
     DONE(muster_vcpu_let_go(vm, cpu, &error));
-  } else {
+  } else if (own >= 0) { /* another's thread may find it outside */
     REFUSED(muster_vcpu_hold(vm, cpu, &error));
     if (cpu == 0) REFUSED(muster_vcpu_start_again(vm, cpu, &start, &error));
   }
@@ -102,7 +102,9 @@ static void CallBackIn(enum Callback callback) {
   if (callback == kHold) {
     REFUSED(muster_vm_resume(vm, &error));
   } else {
-    DONE(muster_vm_resume(vm, &error));
+    /* The pause may be about to begin, on this thread or another. */
+    const int32_t code = muster_vm_resume(vm, &error);
+    CHECK(code == MUSTER_OK || code == MUSTER_FAILED_PRECONDITION);
   }
   /* Vm::Stop is the last: see main. TimerExpired, ExtIntRaised, Vcpu::LetGo */
   DONE(muster_vm_timer_expired(vm, 1, &error));
