@@ -36,7 +36,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
   std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
-  CpuSet standing;  // of a stop of which no wake was found to be lost
+  CpuSet standing;                // of a stop of which no wake was found to be lost
   bool gone = false;
   {
     sync::MutexLock lock(mutex_);
