@@ -138,6 +138,11 @@ inline WriteIcr(me, to) {
 #ifndef FOLLOWED
 byte sends[CPUS * 3]; /* of `me` to 1 and 2, how many ICR writes are to come: [me * 3 + to] */
 
+#if defined(LIVENESS) && CPUS > 3
+#define MAY_HALT false /* for want of memory */
+#else
+#define MAY_HALT true
+#endif
 #define BOOTSTRAP(me) ((me) != 1 && (me) != 2)
 #define LEFT(me, to) sends[(me) * 3 + (to)]
 #define MAY_SEND(me, to) (LEFT(me, to) > 0 && (!BOOTSTRAP(me) || HAS(inits, to)))
@@ -163,7 +168,7 @@ end_in_guest:
      if
      :: atomic { MAY_SEND(me, 1) -> WriteIcr(me, BIT(1)); LEFT(me, 1)-- }
      :: atomic { MAY_SEND(me, 2) -> WriteIcr(me, BIT(2)); LEFT(me, 2)-- }
-     :: atomic { LEFT(me, 1) == 0 && LEFT(me, 2) == 0 -> halted[me] = true } goto end
+     :: atomic { MAY_HALT && LEFT(me, 1) == 0 && LEFT(me, 2) == 0 -> halted[me] = true } goto end
      :: pending[me] || MAIL(me) -> goto end
      fi;
 #ifdef M_INIT_IS_POSTED
