@@ -12,11 +12,15 @@
  * it, and later ones. With rings that come to an end the wait does. M_RINGS_WITHOUT_END is no fault of
  * the code but shows its limit: only that threads are not so regular bounds the wait then.
  *
+ * MARK names the steps as the code does (sync_marks.h); it is nothing here. kick_stays_trace.pml
+ * follows a run of the code by it.
+ *
  * check: safety
  * check: liveness
  * mutant: M_CLAIM_DOES_NOT_WAIT safety
  * mutant: M_THREAD_BEFORE_WAIT safety
  * mutant: M_RELEASE_DOES_NOT_WAIT safety
+ * mutant: M_NO_LAST_LOOK safety
  * mutant: M_RINGS_WITHOUT_END liveness
  */
 
@@ -24,14 +28,29 @@
 #define CPUS 3
 #endif
 #define RINGERS (CPUS - 1)
+#ifdef FOLLOWED
+#define STAYS 32000
+#define RINGS 32000
+#else
 #define STAYS 2 /* of each owner */
+#define RINGS (me == 0 && MORE_RINGS -> 2 : 1)
+#endif
 #if defined(LIVENESS) || CPUS > 3
 #define MORE_RINGS false /* for want of time */
 #else
 #define MORE_RINGS true
 #endif
+#define OWNER (RINGERS + me)
+
+#ifndef MARK
+#define MARK(who, name, value) skip
+#define ON_THE_PATH
+#endif
 
 mtype = {Free, User, Guest};
+
+/* As the code has it, enum Execution. */
+#define NUMBER(state) (state == User -> 1 : (state == Guest -> 2 : 0))
 
 bool request;
 mtype execution = Free;
@@ -46,13 +65,17 @@ bool signal[2]; /* the kernel's */
 bool in_run[2];
 bool leaving[2];
 
+#define ANNOUNCE(state) execution = state; MARK(OWNER, Announce, NUMBER(state))
+
 /* Who finds the other inside is refused, and comes again. */
-proctype Owner(byte me) {
-  byte stays = STAYS;
-  bool kicked;
+proctype Owner(byte me) ON_THE_PATH {
+  short stays = STAYS;
+  bool kicked, exits;
 end:
   do
-  :: atomic { stays > 0 && execution == Free -> execution = User; in_run[me] = true }
+  :: atomic {
+       stays > 0 && execution == Free -> execution = User; in_run[me] = true; MARK(OWNER, Claim, 0)
+     }
      /* Claim */
 #ifdef M_THREAD_BEFORE_WAIT
      thread = me;
@@ -65,21 +88,39 @@ end:
 #endif
      kicks[me] = false;
      do
-     :: execution = Guest;
+     :: atomic { ANNOUNCE(Guest) }
+#ifndef M_NO_LAST_LOOK
         if
-        :: atomic { !request && immediate_exit } /* KVM_RUN returns at once */
-        :: atomic { !request && !immediate_exit }
-end_guest:
-           if
-           :: signal[me] -> kicked = true
-           :: true /* an exit of its own */
-           fi
-        :: atomic { request -> execution = User; request = false } goto again
+        :: atomic { request -> MARK(OWNER, Requests, 1) }
+           atomic { ANNOUNCE(User) }
+           atomic { MARK(OWNER, Take, request); request = false }
+           goto again
+        :: atomic { !request -> MARK(OWNER, Requests, 0) }
         fi;
-        execution = User;
-        atomic { kicked = kicked || immediate_exit; immediate_exit = 0 }
+#endif
         if
-        :: atomic { kicked -> signal[me] = false; kicked = false }
+        :: atomic { immediate_exit -> kicked = true; MARK(OWNER, Enter, 1) } /* returns at once */
+        :: atomic { !immediate_exit -> MARK(OWNER, Enter, 0) }
+           if
+           :: exits = true
+           :: exits = false
+           fi;
+end_guest:
+           atomic {
+             signal[me] || exits -> kicked = signal[me]; exits = false; MARK(OWNER, Exit, kicked)
+           }
+        fi;
+        atomic { execution = User; MARK(OWNER, Leave, 0) }
+        if
+        :: atomic { !immediate_exit -> MARK(OWNER, SeeExit, 0) }
+        :: atomic { immediate_exit -> MARK(OWNER, SeeExit, 1) }
+           atomic {
+             MARK(OWNER, ClearExit, immediate_exit);
+             kicked = kicked || immediate_exit; immediate_exit = 0
+           }
+        fi;
+        if
+        :: atomic { kicked -> signal[me] = false; kicked = false; MARK(OWNER, SwallowKick, 0) }
         :: !kicked
         fi;
 again:
@@ -87,16 +128,19 @@ again:
      :: break
      od;
      /* Release */
-     atomic { execution = Free; leaving[me] = true }
+     atomic { leaving[me] = true; ANNOUNCE(Free) }
 #ifndef M_RELEASE_DOES_NOT_WAIT
-     kickers == 0;
+     atomic { kickers == 0 -> MARK(OWNER, Release, 0) }
 #endif
      atomic {
        leaving[me] = false;
        if
-       :: kicks[me] -> signal[me] = false
+       :: kicks[me] -> signal[me] = false; MARK(OWNER, SwallowKick, 0)
        :: !kicks[me]
-       fi;
+       fi
+     }
+     atomic {
+       MARK(OWNER, Outside, signal[me]);
        assert(!signal[me]);
        in_run[me] = false;
        kicks[me] = false;
@@ -107,46 +151,53 @@ again:
   od
 }
 
-proctype Ringer(byte rings) {
+proctype Ringer(byte me) ON_THE_PATH {
+  short rings = RINGS;
   byte whom;
 end:
   do
-  :: rings > 0 ->
+  :: atomic {
+       rings > 0 ->
 #ifndef M_RINGS_WITHOUT_END
-     rings--;
+       rings--;
 #endif
-     request = true;
+       request = true; MARK(me, Ring, 1)
+     }
      if
-     :: execution == Guest ->
+     :: atomic { execution == Guest -> MARK(me, Where, NUMBER(Guest)) }
         /* Kick */
-        kickers++;
+        atomic { kickers++; MARK(me, KickBegins, 0) }
         if
-        :: execution == Guest ->
+        :: atomic { execution == Guest -> MARK(me, Where, NUMBER(Guest)) }
            if
-           :: atomic { !immediate_exit -> immediate_exit = 1 }
-              atomic { kicks[0] = true; kicks[1] = true }
+           :: atomic { !immediate_exit -> immediate_exit = 1; MARK(me, SetExit, 0) }
+              atomic { kicks[0] = true; kicks[1] = true; MARK(me, Kick, 0) }
               whom = thread;
-              atomic { assert(in_run[whom]); signal[whom] = true; whom = 0 }
-           :: immediate_exit
+              atomic { assert(in_run[whom]); signal[whom] = true; whom = 0; MARK(me, Signal, 0) }
+           :: atomic { immediate_exit -> MARK(me, SetExit, 1) }
            fi
-        :: execution != Guest
+        :: atomic { execution != Guest -> MARK(me, Where, NUMBER(execution)) }
         fi;
-        kickers--
-     :: execution != Guest
+        atomic { kickers--; MARK(me, KickEnds, 0) }
+     :: atomic { execution != Guest -> MARK(me, Where, NUMBER(execution)) }
      fi
   od
 }
 
+inline Begin() {
+  run Owner(0);
+  run Owner(1);
+  i = 0;
+  do
+  :: i < RINGERS -> run Ringer(i); i++
+  :: else -> break
+  od
+}
+
+#ifndef FOLLOWED
 init {
   byte i;
-  atomic {
-    run Owner(0);
-    run Owner(1);
-    do
-    :: i < RINGERS -> run Ringer((i == 0 && MORE_RINGS -> 2 : 1)); i++
-    :: else -> break
-    od
-  }
+  atomic { Begin() }
 }
 
 #ifndef LIVENESS
@@ -156,3 +207,4 @@ active proctype Watch() {
 #endif
 
 ltl leaves { []<>!leaving[0] && []<>!leaving[1] }
+#endif

@@ -16,9 +16,10 @@
 #include <unistd.h>
 #include <vector>
 
-#include <muster/rendezvous/sync.h>
 #include <muster/vcpu/run/doorbell.h>
 #include <muster/vcpu/run/session.h>
+
+#include "stepped_guest.h"
 
 namespace muster::vcpu {
 namespace {
@@ -96,7 +97,7 @@ class Run {
         doorbell_.Park([] {});
       } else if (doorbell_.EnterGuest(busy)) {
         const bool exits = busy || random() % 2 == 0;
-        const bool interrupted = KvmRun(exits, random);
+        const bool interrupted = model::RunGuest(immediate_exit_, kKick, exits, random() % 32);
         if (doorbell_.LeaveGuest() || interrupted) SwallowKick(kKick);
         if (busy && (!interrupted || (doorbell_.requests() & ~kRequestsOfMail) != 0))
           waited_ = true;
@@ -105,26 +106,6 @@ class Run {
         halted_ = next < 2;
         half_done_ = next == 2 || next == 3;
         if (next == 3) return;
-      }
-    }
-  }
-
-  // Whether it was interrupted.
-  bool KvmRun(bool exits, Random& random) {
-    {
-      sync::Step step;
-      const bool forced = sync::AtomicRef<uint8_t>(immediate_exit_).Load(std::memory_order_relaxed);
-      sync::Mark("Enter", forced);
-      if (forced) return true;
-    }
-    for (auto stays = random() % 32;; stays -= stays > 0 ? 1 : 0) {
-      sync::Step step;
-      sigset_t pending;
-      sigpending(&pending);
-      const bool interrupted = sigismember(&pending, kKick) != 0;
-      if (interrupted || (stays == 0 && exits)) {
-        sync::Mark("Exit", interrupted);
-        return interrupted;
       }
     }
   }

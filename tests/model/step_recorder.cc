@@ -6,13 +6,14 @@
 namespace muster::model {
 namespace {
 
+constexpr int kPatience = 20;  // yields to others who take no step
+
 thread_local int holds = 0;
 
-// A lock that is given up and taken again at once would keep the other threads out.
-void LetOthersIn() {
+unsigned Random() {
   static thread_local unsigned random = 1;
   random = random * 1103515245 + 12345;
-  if ((random >> 16) % 2 == 0) sched_yield();
+  return random >> 16;
 }
 
 }  // namespace
@@ -27,6 +28,11 @@ int& StepRecorder::Self() {
   return thread;
 }
 
+unsigned& StepRecorder::Lag() {
+  static thread_local unsigned steps = 0;
+  return steps;
+}
+
 void StepRecorder::Lock() {
   mutex_.lock();
   if (++holds != 1) std::abort();
@@ -34,8 +40,13 @@ void StepRecorder::Lock() {
 
 void StepRecorder::Unlock() {
   --holds;
+  const unsigned taken = ++steps_;
   mutex_.unlock();
-  LetOthersIn();
+  // A lock that is given up and taken again at once would keep the other threads out.
+  if (Random() % 2 == 0) sched_yield();
+  if (Lag() == 0 || Random() % 4 != 0) return;
+  const unsigned lag = Random() % Lag();
+  for (int yields = 0; yields != kPatience && steps_ - taken < lag; ++yields) sched_yield();
 }
 
 void StepRecorder::Put(const char* name, uint64_t value) {

@@ -3,6 +3,7 @@
 // Records what a protocol without a mutex marks (sync_marks.h): each access to what its threads
 // share, in order, for a Step holds the recorder's own lock over the access and its mark.
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
@@ -20,6 +21,9 @@ class StepRecorder {
 
   // The calling thread's number in the model; below 0, nothing that it does is recorded.
   static int& Self();
+  // How many steps of others the calling thread lets pass at most, now and then, after one of its
+  // own; 0 at first. So they get far while it is in the midst of something.
+  static unsigned& Lag();
 
   void Lock();
   void Unlock();
@@ -37,6 +41,7 @@ class StepRecorder {
     uint64_t value;
   };
   std::mutex mutex_;
+  std::atomic<unsigned> steps_{0};
   std::vector<Event> events_;
 };
 

@@ -3,10 +3,10 @@
 
 trace.py PROTOCOL RECORDER [--mutant]
 
-PROTOCOL is rendezvous (trace.pml), doorbell (kick_trace.pml), borrow (borrow_trace.pml), absent
-(absent_trace.pml) or init_sipi (init_sipi_trace.pml). RECORDER, of the code or of a mutant of it, is
-run several times. Each run of the code has to be accepted, and, damaged in one mark, rejected; of a
-mutant's, one has to be rejected.
+PROTOCOL is rendezvous (trace.pml), doorbell (kick_trace.pml), kick_stays (kick_stays_trace.pml),
+borrow (borrow_trace.pml), absent (absent_trace.pml) or init_sipi (init_sipi_trace.pml). RECORDER, of
+the code or of a mutant of it, is run several times. Each run of the code has to be accepted, and,
+damaged in one mark, rejected; of a mutant's, one has to be rejected.
 """
 
 import argparse
@@ -73,7 +73,7 @@ class RendezvousRuns:
 
 class DoorbellRuns:
     code = [*(SOURCES / "vcpu/run" / name for name in ("doorbell.h", "doorbell.cc", "session.cc")),
-            HERE / "record_doorbell.cc"]
+            HERE / "stepped_guest.cc"]
     models = ["kick_trace.pml", "kick.pml"]
     models_of_the_same = ["borrow.pml"]  # which have other marks of the code
     named = r"\b(?:MARK|STORE_PLAIN_EXIT)\(\w+, (\w+)"
@@ -348,8 +348,67 @@ class InitSipiRuns:
         return marks
 
 
+class KickStaysRuns:
+    code = [*DoorbellRuns.code, HERE / "record_kick_stays.cc"]
+    models = ["kick_stays_trace.pml", "kick_stays.pml"]
+    models_of_the_same = ["kick.pml", "borrow.pml"]
+    named = DoorbellRuns.named
+    macros = []
+    runs = [(1, 3, 60), (2, 2, 90), (3, 1, 120), (4, 3, 60)]  # seed, ringers, rings
+    most = 3000
+    unit = "ringers"
+    may_be_missed = set()
+    without_value = set()
+    other = 4
+    marked_by_nobody = set()
+
+    FREE, USER, GUEST = range(3)
+    cases = {"a ring that finds each state", "a kick that finds another before it",
+             "an entry that is taken back", "a kick that outlasts its stay",
+             "a stay that begins while the one before ends",
+             "a stay that begins while a kick of the one before is on its way",
+             "a kick that is taken out as Run ends"}
+
+    @classmethod
+    def seen(cls, run):
+        found, last, leaving, kicking = set(), {}, set(), set()
+        for thread, name, value, *_ in run:
+            if name == "Where" and last.get(thread) == "Ring":
+                found.add(value)
+            if name == "SetExit" and value:
+                yield "a kick that finds another before it"
+            if name == "Announce" and value == cls.USER:
+                yield "an entry that is taken back"
+            if name == "Announce" and value == cls.FREE:
+                leaving.add(thread)
+            if name == "Signal" and leaving:
+                yield "a kick that outlasts its stay"
+            if name == "KickBegins":
+                kicking.add(thread)
+            if name == "KickEnds":
+                kicking.discard(thread)
+            if name == "Release":
+                leaving.discard(thread)
+            if name == "Claim" and leaving:
+                yield "a stay that begins while the one before ends"
+            if name == "Claim" and leaving and kicking:
+                yield "a stay that begins while a kick of the one before is on its way"
+            if name == "SwallowKick" and last.get(thread) == "Release":
+                yield "a kick that is taken out as Run ends"
+            last[thread] = name
+        if found == {cls.FREE, cls.USER, cls.GUEST}:
+            yield "a ring that finds each state"
+
+    @staticmethod
+    def as_modelled(name, values):
+        """What is requested is one request to the model."""
+        if name in ("Requests", "Take", "Ring"):
+            values = [int(values[0] != 0)]
+        return [*values, 0, 0, 0, 0]
+
+
 PROTOCOLS = {"rendezvous": RendezvousRuns, "doorbell": DoorbellRuns, "borrow": BorrowRuns,
-             "absent": AbsentRuns, "init_sipi": InitSipiRuns}
+             "absent": AbsentRuns, "init_sipi": InitSipiRuns, "kick_stays": KickStaysRuns}
 
 
 def marks(protocol):
