@@ -258,7 +258,20 @@ TEST_CASE("the clock may call back in wherever an event wants its time") {
   at_next_look([&] { CHECK(absl::IsAlreadyExists(t.vm().AddVcpu(0))); });
   CHECK(t.vm().AddVcpu(1).ok());  // for the second time: that it comes back is an event
   CHECK(called);
+
+  // A level message that its sender has found a taker for, who goes before it arrives: it is thrown
+  // away when that one comes back, and the I/O APIC is told of it.
+  at_next_look([&] { CHECK(t.vm().RemoveVcpu(1).ok()); });
+  const apic::Message level{
+      .destination = 1, .x2apic = true, .trigger_mode = apic::TriggerMode::kLevel, .vector = 0x50};
+  CHECK(t.vm().SendMessage(level).ok());
+  CHECK(called);
+  called = false;  // by a look after AddVcpu's own, which is its first
+  t.clock().AtNextLook(std::this_thread::get_id(), [&] { at_next_look([] {}); });
+  CHECK(t.vm().AddVcpu(1).ok());
+  CHECK(!called);
   t.clock().AtNextLook({}, {});
+  CHECK(t.vm().vcpu(1).Inspect().value().counters.mail_discarded == 1);
 }
 
 }  // namespace

@@ -73,13 +73,14 @@ class VcpuCore {
   void AsFirmwareLeaves(bool x2apic);
   // Taken out of the Vm: no message, timer or wake of this life is left.
   void GoAway();
-  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc. `ns` of
-  // NowIfRecorded: a lock is held.
-  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc, uint64_t ns);
+  // Added again, in wait-for-SIPI; messages do not find it yet. Its TSC's offset is that of the
+  // others after so many pauses. `reads_tsc`: as ReadTsc. `ns` of NowIfRecorded: a lock is held.
+  absl::Status ComeBack(std::optional<int64_t> tsc_offset, uint64_t pauses, bool reads_tsc,
+                        uint64_t ns);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
-  // The end of a pause, of so many ticks that the guest's TSC is not to show.
-  absl::Status GoOnAfterPause(uint64_t tsc_ticks);
+  // The end of the VM's pause number `pause`, of so many ticks that the guest's TSC is not to show.
+  absl::Status GoOnAfterPause(uint64_t pause, uint64_t tsc_ticks);
 
   // A borrower may change the models: the vCPU is asleep, no exit is half done, and its caller has
   // nothing of it in hand. Else it would stand still while a device works for it.
@@ -197,7 +198,7 @@ class VcpuCore {
   void DrainMail();
   void AcceptExtInt();
   void PublishIdentity();
-  void Discard(uint8_t vector, apic::TriggerMode trigger);
+  void Discard(uint8_t vector, apic::TriggerMode trigger, uint64_t ns = 0);
   void ArmTimer();
   void NoteArmed(uint64_t deadline_ns);
   // The guest has written IA32_TSC or IA32_TSC_ADJUST: a deadline stays where it is.
@@ -208,8 +209,8 @@ class VcpuCore {
   absl::Status BeginAt(const StartState& start);
   absl::Status ApplyReset();
   void ForgetKvmState();
-  // What is on its way to this life does not arrive in the next.
-  void ForgetPending();
+  // What is on its way to this life does not arrive in the next. `ns`: as of Trace.
+  void ForgetPending(uint64_t ns = 0);
 
   VmCore& vm_;
   const int cpu_;
@@ -250,6 +251,7 @@ class VcpuCore {
   uint64_t armed_ = UINT64_MAX;    // deadline given to the Clock, ns
   int64_t tsc_offset_ = 0;
   uint64_t tsc_khz_ = 0;
+  uint64_t pauses_ = 0;  // the VM's last one that its TSC does not show
   Stepper stepper_;
   Counters counters_;
   EventRing ring_;
