@@ -3,6 +3,7 @@
 
 #include <muster/vcpu/kvm/cpuid.h>
 #include <muster/vcpu/run/loan.h>
+#include <muster/vcpu/run/not_cancelled.h>
 #include <muster/vcpu/run/stay.h>
 #include <muster/vcpu/run/vm_core.h>
 
@@ -78,6 +79,7 @@ const HostTraits& VmCore::traits() {
   if (const HostTraits* known = traits_.Load(std::memory_order_acquire)) return *known;
   absl::Status found;
   {
+    const NotCancelled not_cancelled;  // Run asks
     sync::MutexLock lock(traits_mutex_);
     if (probed_) return *probed_;
     probed_ = config_.traits ? *config_.traits : FindTraits(found);
