@@ -165,9 +165,7 @@ absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
     if (StandsStill()) {
       if (const Stay* stay = Stay::Of(vm_); stay != nullptr && stay->cpu() != cpu_) {
         return absl::FailedPreconditionError(
-            fmt::format("vCPU {} stands still, and the end of that may wait for vCPU {}, in a "
-                        "callback of which "
-                        "this is",
+            fmt::format("vCPU {} stands still, and may have to until this callback of vCPU {} ends",
                         cpu_, stay->cpu()));
       }
       if (const auto served = vm_.rendezvous().Serve(cpu_); !served.ok()) return served.status();
