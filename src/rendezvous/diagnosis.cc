@@ -41,9 +41,13 @@ std::string ToString(const Straggler& straggler) {
 std::string ToString(const Wait& wait) {
   std::string text = fmt::format("'{}' by {} has waited {:.3f} ms for ", wait.name,
                                  NameOf(wait.initiator), Ms(wait.waited_ns));
-  text += wait.has_turn ? "its targets"
-                        : fmt::format("its turn behind '{}' by {}, for {:.3f} ms", wait.behind,
-                                      NameOf(wait.behind_initiator), Ms(wait.behind_ns));
+  if (wait.has_turn) {
+    text += "its targets";
+  } else {
+    text += fmt::format("its turn behind '{}' by {}, ", wait.behind, NameOf(wait.behind_initiator));
+    text +=
+        wait.behind_ns == 0 ? "which is next" : fmt::format("for {:.3f} ms", Ms(wait.behind_ns));
+  }
   if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; standing still {}", wait.standing.ToString());
   for (const Straggler& straggler : wait.stragglers) text += "; " + ToString(straggler);
@@ -67,13 +71,23 @@ void Rendezvous::CountStart(int cpu) {
   ++counters_.start_delay[std::min(bucket, counters_.start_delay.size() - 1)];
 }
 
-Rendezvous::Before Rendezvous::Ahead() const {
-  if (round_.work != nullptr) {
-    return {round_.work->name, round_.work->initiator, round_.published_ns};
+// What `turn`, which is in the queue, waits for. Where that has just ended it is the turn that
+// comes next, whose thread has yet to wake.
+Rendezvous::Before Rendezvous::Ahead(const Turn& turn) const {
+  int queued = 0;
+  for (const Turn* other : queue_) {
+    if (other == &turn) break;
+    ++queued;
   }
-  if (standstills_.empty()) return {"others", Initiator::Outside(), sync::Now()};
-  const Hold& hold = *standstills_.front();
-  return {hold.name, hold.initiator, hold.since_ns};
+  if (round_.work != nullptr) {
+    return {round_.work->name, round_.work->initiator, round_.published_ns, queued};
+  }
+  if (!standstills_.empty() && !turn.work.through_standstill) {
+    const Hold& hold = *standstills_.front();
+    return {hold.name, hold.initiator, hold.since_ns, queued};
+  }
+  const Work& next = NextTurn()->work;
+  return {next.name, next.initiator, /*since_ns=*/0, queued - 1};
 }
 
 // Tells the observer of a wait that has lasted. True: the mutex was dropped for it.
@@ -116,14 +130,11 @@ Wait Rendezvous::WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now) {
             .standing = held_,
             .stragglers = {}};
   if (turn != nullptr) {
-    const Before before = Ahead();
+    const Before before = Ahead(*turn);
     wait.behind = before.name;
     wait.behind_initiator = NumberOf(before.initiator);
-    wait.behind_ns = Since(before.since_ns, now);
-    for (const Turn* other : queue_) {
-      if (other == turn) break;
-      ++wait.queued_before;
-    }
+    if (before.since_ns != 0) wait.behind_ns = std::max<uint64_t>(Since(before.since_ns, now), 1);
+    wait.queued_before = before.queued;
   }
   for (int cpu : round_.requested | round_.running) {
     const bool started = round_.running.Contains(cpu);

@@ -62,7 +62,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
         standing = outcome.ran - lost;
       }
     } else {
-      std::snprintf(behind.data(), behind.size(), "%s", Ahead().name);
+      std::snprintf(behind.data(), behind.size(), "%s", Ahead(turn).name);
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
       if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());

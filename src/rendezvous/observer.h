@@ -29,8 +29,8 @@ struct Wait {
   bool has_turn = false;              // false: another call or a standstill is before it
   std::string behind = {};            // what that is: its name
   int behind_initiator = -1;          // who has made it, as above
-  uint64_t behind_ns = 0;             // since it has had its turn
-  int queued_before = 0;              // calls that wait as well, and were made before
+  uint64_t behind_ns = 0;             // since it has had its turn; 0: it is about to have it
+  int queued_before = 0;              // other calls that wait, and were made before
   CpuSet standing = {};               // vCPUs that standstills hold
   std::vector<Straggler> stragglers;  // of the call that has its turn, this one or another
 };

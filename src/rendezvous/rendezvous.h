@@ -139,7 +139,8 @@ class Rendezvous {
   struct Before {
     const char* name;
     Initiator initiator;
-    uint64_t since_ns;
+    uint64_t since_ns;  // 0: it has yet to begin
+    int queued;         // turns before this one, but for that
   };
   // A caller's wait, for diagnosis.
   struct Vigil {
@@ -209,7 +210,7 @@ class Rendezvous {
   void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
   Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Before Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Before Ahead(const Turn& turn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Standstill (standstill.cc).
   void Grip(int cpu, Hold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -145,6 +145,61 @@ TEST_CASE("a call that waits for its turn tells what is before it") {
   }
 }
 
+// Keeps a call named "next" in its observer until it may go on.
+struct Keeper : Recorder {
+  void Waits(const Wait& wait) override {
+    if (wait.name == "next") {
+      told = true;
+      test::Await([&] { return may_go_on.load(); });
+    }
+    Recorder::Waits(wait);
+  }
+  std::atomic<bool> told{false}, may_go_on{false};
+};
+
+TEST_CASE("a call whose predecessor has just ended tells who is next") {
+  Keeper recorder;
+  FakeVcpus vcpus(2, {.observer = &recorder, .report_after_ns = kMs});
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0, 1});
+  vcpus.GoOutside(0);
+  std::optional<Standstill> standstill;
+  if (GENERATE(false, true)) {
+    auto stop = vcpus.rendezvous().Stop(Initiator::Outside(), {0}, sync::kNever, "pause");
+    REQUIRE(stop.ok());
+    standstill = *std::move(stop);
+  }
+  const auto call = [&](const char* name, Initiator initiator, std::function<void(int)> function) {
+    return std::thread([&, name, initiator, function = std::move(function)] {
+      const Call what{.targets = {0}, .function = function, .runs = Runs::kAnywhere, .name = name};
+      (void)(standstill ? standstill->Execute(initiator, what)
+                        : vcpus.rendezvous().Execute(initiator, what));
+    });
+  };
+  std::atomic<bool> first_runs{false}, first_may_end{false};
+  std::thread first = call("first", Initiator::Outside(), [&](int) {
+    first_runs = true;
+    Await([&] { return first_may_end.load(); });
+  });
+  Await([&] { return first_runs.load(); });
+  std::thread next = call("next", Initiator::Vcpu(1), Nothing);
+  Await([&] { return recorder.told.load(); });
+  std::thread last = call("last", Initiator::Outside(), Nothing);
+  first_may_end = true;
+  first.join();
+  const Wait wait = recorder.Await(
+      [](const Wait& seen) { return seen.name == "last" && seen.behind != "first"; });
+  CHECK(wait.behind == "next");
+  CHECK(wait.behind_initiator == 1);
+  CHECK(wait.behind_ns == 0);
+  CHECK(wait.queued_before == 0);
+  CHECK(ToString(wait).find("its turn behind 'next' by vCPU 1, which is next") !=
+        std::string::npos);
+  recorder.may_go_on = true;
+  next.join();
+  last.join();
+}
+
 TEST_CASE("a call that is done in time tells nobody") {
   Recorder recorder;
   FakeVcpus vcpus(2, {.observer = &recorder, .report_after_ns = 3'600'000 * kMs});
