@@ -90,15 +90,32 @@ Rendezvous::Before Rendezvous::Ahead(const Turn& turn) const {
   return {next.name, next.initiator, /*since_ns=*/0, queued - 1};
 }
 
-// Tells the observer of a wait that has lasted. True: the mutex was dropped for it.
-bool Rendezvous::ReportIfDue(Vigil& vigil, const Turn* turn) {
+// The first of the standstills that hold `cpu`, which is held.
+Rendezvous::Before Rendezvous::Holder(int cpu) const {
+  const Hold& hold = **std::find_if(standstills_.begin(), standstills_.end(),
+                                    [cpu](const Hold* each) { return each->held.Contains(cpu); });
+  return {hold.name, hold.initiator, hold.since_ns};
+}
+
+// A wait that begins, if anybody is to be told of it.
+Rendezvous::Vigil Rendezvous::VigilOf(Initiator initiator, const char* name) const {
+  Vigil vigil{.initiator = initiator, .name = name};
+  if (options_.observer == nullptr || name == nullptr) return vigil;
+  vigil.since_ns = sync::Now();
+  vigil.report_at = sync::After(options_.report_after_ns, vigil.since_ns);
+  return vigil;
+}
+
+// Tells the observer of a wait that has lasted; `before`: what for, if not for the targets of its
+// own turn. True: the mutex was dropped for it.
+bool Rendezvous::ReportIfDue(Vigil& vigil, const std::optional<Before>& before) {
   if (vigil.report_at == sync::kNever) return false;
   const uint64_t now = sync::Now();
   if (now < vigil.report_at) return false;
   vigil.report_at = now + Since(vigil.since_ns, now);
   std::optional<Wait> wait;
   try {
-    wait = WaitOf(vigil, turn, now);
+    wait = WaitOf(vigil, before, now);
   } catch (const std::bad_alloc&) {
     return false;  // a wait without a report
   }
@@ -121,20 +138,18 @@ void Rendezvous::Tell(Wait& wait) {
   }
 }
 
-// `turn`: what it still waits for; null: it has it.
-Wait Rendezvous::WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now) {
+Wait Rendezvous::WaitOf(const Vigil& vigil, const std::optional<Before>& before, uint64_t now) {
   Wait wait{.name = vigil.name,
             .initiator = NumberOf(vigil.initiator),
             .waited_ns = Since(vigil.since_ns, now),
-            .has_turn = turn == nullptr,
+            .has_turn = !before,
             .standing = held_,
             .stragglers = {}};
-  if (turn != nullptr) {
-    const Before before = Ahead(*turn);
-    wait.behind = before.name;
-    wait.behind_initiator = NumberOf(before.initiator);
-    if (before.since_ns != 0) wait.behind_ns = std::max<uint64_t>(Since(before.since_ns, now), 1);
-    wait.queued_before = before.queued;
+  if (before) {
+    wait.behind = before->name;
+    wait.behind_initiator = NumberOf(before->initiator);
+    if (before->since_ns != 0) wait.behind_ns = std::max<uint64_t>(Since(before->since_ns, now), 1);
+    wait.queued_before = before->queued;
   }
   for (int cpu : round_.requested | round_.running) {
     const bool started = round_.running.Contains(cpu);

@@ -27,12 +27,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     return absl::InvalidArgumentError(fmt::format("no vCPU {}", initiator.cpu()));
   }
   if (work.hold == nullptr && work.targets.Empty()) return Outcome();
-  const uint64_t now = sync::Now();
-  Vigil vigil{.initiator = initiator,
-              .name = work.name,
-              .since_ns = now,
-              .report_at = options_.observer != nullptr ? sync::After(options_.report_after_ns, now)
-                                                        : sync::kNever};
+  Vigil vigil = VigilOf(initiator, work.name);
   std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
@@ -65,7 +60,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       std::snprintf(behind.data(), behind.size(), "%s", Ahead(turn).name);
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
-      if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());
+      if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(vigil);
       gone = initiator.is_vcpu() && !joined_.Contains(initiator.cpu());
     }
     if (initiator.is_vcpu()) {
@@ -114,7 +109,7 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
     if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
     if (NextTurn() == &turn) return true;
     if (IsLate(turn.work)) return false;
-    if (ReportIfDue(vigil, &turn)) continue;
+    if (ReportIfDue(vigil, Ahead(turn))) continue;
     const uint64_t until = std::min(turn.work.deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
       WaitAt(initiator.cpu(), seen, until);
@@ -271,7 +266,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
       ActFor(borrowed);
       continue;
     }
-    if (ReportIfDue(vigil, nullptr)) continue;
+    if (ReportIfDue(vigil, std::nullopt)) continue;
     sync::ParkingSpot& spot = *round_.caller;
     const uint64_t until = std::min(deadline, vigil.report_at);
     sync::Mark("Waits");

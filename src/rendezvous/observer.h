@@ -21,11 +21,12 @@ struct Straggler {
   std::string doing = {};  // Notifier::Describe
 };
 
-// A call that lasts, and what it waits for. Copies: nothing here belongs to the rendezvous.
+// A call that lasts, and what it waits for; or what a standstill keeps a vCPU's owner from, by the
+// name that it has given to Serve. Copies: nothing here belongs to the rendezvous.
 struct Wait {
-  std::string name;                   // of the call
+  std::string name;                   // of the call, or of that
   int initiator = -1;                 // the vCPU whose owner waits; -1: another thread
-  uint64_t waited_ns = 0;             // since the call was made
+  uint64_t waited_ns = 0;             // since it was called
   bool has_turn = false;              // false: another call or a standstill is before it
   std::string behind = {};            // what that is: its name
   int behind_initiator = -1;          // who has made it, as above

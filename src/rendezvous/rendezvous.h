@@ -4,6 +4,7 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,8 +70,10 @@ class Rendezvous {
   }
 
   // Runs what is asked of `cpu` and stays for as long as it is held. By the thread that holds
-  // the run lock of `cpu`, outside the guest. InvalidArgument: no such number.
-  absl::StatusOr<Served> Serve(int cpu);
+  // the run lock of `cpu`, outside the guest. InvalidArgument: no such number. `waits`, which
+  // outlives this, is what its caller is kept from: the observer is told by that name where it is
+  // held for long. Null: it is kept from the guest, which is what a standstill is for.
+  absl::StatusOr<Served> Serve(int cpu, const char* waits = nullptr);
 
   // Runs call.function once for each target; returns when it has ended for all that started it, and
   // the others are accounted for. An initiator that is a target runs its own part itself.
@@ -135,19 +138,19 @@ class Rendezvous {
     const Work& work;
     sync::ParkingSpot& spot;
   };
-  // What a turn waits for, for diagnosis.
+  // What is waited for by who has no turn, for diagnosis.
   struct Before {
     const char* name;
     Initiator initiator;
     uint64_t since_ns;  // 0: it has yet to begin
-    int queued;         // turns before this one, but for that
+    int queued = 0;     // turns that come before as well
   };
   // A caller's wait, for diagnosis.
   struct Vigil {
     const Initiator initiator;
     const char* const name;
-    const uint64_t since_ns;
-    uint64_t report_at;
+    uint64_t since_ns = 0;
+    uint64_t report_at = sync::kNever;  // nobody is to be told, and the above is 0
   };
   // The work that has its turn.
   struct Round {
@@ -199,17 +202,20 @@ class Rendezvous {
   bool Claim(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SignalIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Withdraw(CpuSet cpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int AwaitRelease(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int AwaitRelease(Vigil& vigil) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StandAside(uint64_t round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAt(int cpu, uint32_t seen, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Diagnosis (diagnosis.cc).
   uint64_t Overruns(int cpu);
   void CountStart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool ReportIfDue(Vigil& vigil, const Turn* turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
-  Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
+  Vigil VigilOf(Initiator initiator, const char* name) const;
+  bool ReportIfDue(Vigil& vigil, const std::optional<Before>& before)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
+  Wait WaitOf(const Vigil& vigil, const std::optional<Before>& before, uint64_t now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Before Holder(int cpu) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Before Ahead(const Turn& turn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Standstill (standstill.cc).

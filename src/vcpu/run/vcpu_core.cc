@@ -160,7 +160,7 @@ bool VcpuCore::StandsOutside() const {
 }
 
 template <typename Work>
-absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
+absl::Status VcpuCore::WhenItMayGoOn(const char* name, Work&& work) {
   return WhileLocked([&] {
     if (StandsStill()) {
       if (const Stay* stay = Stay::Of(vm_); stay != nullptr && stay->cpu() != cpu_) {
@@ -168,7 +168,8 @@ absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
             fmt::format("vCPU {} stands still, and may have to until this callback of vCPU {} ends",
                         cpu_, stay->cpu()));
       }
-      if (const auto served = vm_.rendezvous().Serve(cpu_); !served.ok()) return served.status();
+      const auto served = vm_.rendezvous().Serve(cpu_, name);
+      if (!served.ok()) return served.status();
     }
     return work();
   });
@@ -220,7 +221,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     return absl::InvalidArgumentError(
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
-  return WhenItMayGoOn([&] {
+  return WhenItMayGoOn("start again", [&] {
     if (absl::Status status = BeginAt(start); !status.ok()) return status;
     vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
     ForgetPending();
@@ -231,7 +232,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
 }
 
 absl::Status VcpuCore::Hold() {
-  return WhenItMayGoOn([&] {
+  return WhenItMayGoOn("hold", [&] {
     doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
     held_ = true;
     return absl::OkStatus();

@@ -123,9 +123,10 @@ class VcpuCore {
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileLocked(Work&& work);
-  // The same, after the standstill in which this vCPU is, if it is in one.
+  // The same, after the standstill in which this vCPU is, if it is in one. VmConfig::observer is
+  // told of that wait by `name`.
   template <typename Work>
-  absl::Status WhenItMayGoOn(Work&& work);
+  absl::Status WhenItMayGoOn(const char* name, Work&& work);
   // Held by a standstill, for the holder of its run lock; and where nobody has that.
   bool StandsStill() const;
   bool StandsOutside() const;
