@@ -80,14 +80,14 @@ Rendezvous::Before Rendezvous::Ahead(const Turn& turn) const {
     ++queued;
   }
   if (round_.work != nullptr) {
-    return {round_.work->name, round_.work->initiator, round_.published_ns, queued};
+    return {round_.work->call.name, round_.work->initiator, round_.published_ns, queued};
   }
-  if (!standstills_.empty() && !turn.work.through_standstill) {
+  if (!standstills_.empty() && !turn.work.call.through_standstills) {
     const Hold& hold = *standstills_.front();
     return {hold.name, hold.initiator, hold.since_ns, queued};
   }
   const Work& next = NextTurn()->work;
-  return {next.name, next.initiator, /*since_ns=*/0, queued - 1};
+  return {next.call.name, next.initiator, /*since_ns=*/0, queued - 1};
 }
 
 // The first of the standstills that hold `cpu`, which is held.

@@ -10,24 +10,18 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
-  return Perform(initiator, {.initiator = initiator,
-                             .targets = call.targets,
-                             .function = &call.function,
-                             .hold = nullptr,
-                             .hold_place = nullptr,
-                             .runs = call.runs,
-                             .deadline = call.deadline,
-                             .name = call.name,
-                             .through_standstill = call.through_standstills});
+  return Perform({.initiator = initiator, .call = call, .hold = nullptr, .hold_place = nullptr});
 }
 
-absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& work) {
+absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
+  const Initiator initiator = work.initiator;
+  const Call& call = work.call;
   if (absl::Status status = CheckContext(); !status.ok()) return status;
   if (initiator.is_vcpu() && !Known(initiator.cpu())) {
     return absl::InvalidArgumentError(fmt::format("no vCPU {}", initiator.cpu()));
   }
-  if (work.hold == nullptr && work.targets.Empty()) return Outcome();
-  Vigil vigil = VigilOf(initiator, work.name);
+  if (work.hold == nullptr && call.targets.Empty()) return Outcome();
+  Vigil vigil = VigilOf(initiator, call.name);
   std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
@@ -42,8 +36,8 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
     const Turn turn{work, spot};
     place.front() = &turn;
     queue_.splice(queue_.end(), place);  // from here to the end of the round nothing throws
-    sync::Mark("Queue", work.targets, work.hold != nullptr, work.runs == Runs::kAnywhere,
-               work.through_standstill, work.deadline);
+    sync::Mark("Queue", call.targets, work.hold != nullptr, call.runs == Runs::kAnywhere,
+               call.through_standstills, call.deadline);
     if (AwaitTurn(vigil, turn)) {
       Publish(turn);
       AskTargets(initiator);
@@ -60,7 +54,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
       std::snprintf(behind.data(), behind.size(), "%s", Ahead(turn).name);
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
-      if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(vigil);
+      if (initiator.is_vcpu() && !call.through_standstills) AwaitRelease(vigil);
       gone = initiator.is_vcpu() && !joined_.Contains(initiator.cpu());
     }
     if (initiator.is_vcpu()) {
@@ -108,9 +102,9 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
     if (initiator.is_vcpu() && RunPart(initiator.cpu())) continue;
     if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
     if (NextTurn() == &turn) return true;
-    if (IsLate(turn.work)) return false;
+    if (IsLate(turn.work.call)) return false;
     if (ReportIfDue(vigil, Ahead(turn))) continue;
-    const uint64_t until = std::min(turn.work.deadline, vigil.report_at);
+    const uint64_t until = std::min(turn.work.call.deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
       WaitAt(initiator.cpu(), seen, until);
     } else {
@@ -125,7 +119,7 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
 const Rendezvous::Turn* Rendezvous::NextTurn() const {
   if (round_.work != nullptr) return nullptr;
   for (const Turn* turn : queue_) {
-    if (standstills_.empty() || turn->work.through_standstill) return turn;
+    if (standstills_.empty() || turn->work.call.through_standstills) return turn;
   }
   return nullptr;
 }
@@ -142,9 +136,9 @@ void Rendezvous::Publish(const Turn& turn) {
   ++round_number_;
   round_.work = &work;
   round_.caller = &turn.spot;
-  round_.requested = work.targets & joined_;
-  round_.outcome.unknown = work.targets - joined_;
-  const bool late = IsLate(work);
+  round_.requested = work.call.targets & joined_;
+  round_.outcome.unknown = work.call.targets - joined_;
+  const bool late = IsLate(work.call);
   sync::Mark("Publish", round_.requested, round_.outcome.unknown);
   round_.crowded = round_.requested.Count() > cores_;
   round_.published_ns = sync::Now();
@@ -166,7 +160,7 @@ void Rendezvous::Publish(const Turn& turn) {
 // The mutex is dropped while others are told and while this thread acts for them; the round cannot
 // end meanwhile, since this thread ends it.
 void Rendezvous::AskTargets(Initiator initiator) {
-  const bool may_borrow = round_.work->runs == Runs::kAnywhere;
+  const bool may_borrow = round_.work->call.runs == Runs::kAnywhere;
   CpuSet others = round_.requested;
   if (initiator.is_vcpu()) others.Remove(initiator.cpu());
   const CpuSet in_library = others & waiting_;  // the hint and a kick are not needed there
@@ -232,7 +226,7 @@ void Rendezvous::ActFor(const CpuSet& borrowed) {
 
 void Rendezvous::Freed(int cpu) {
   sync::MutexLock lock(mutex_);
-  if (!round_.requested.Contains(cpu) || round_.work->runs != Runs::kAnywhere) return;
+  if (!round_.requested.Contains(cpu) || round_.work->call.runs != Runs::kAnywhere) return;
   round_.freed.Add(cpu);
   sync::Mark("Freed", cpu);
   round_.caller->Wake();
@@ -250,8 +244,8 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
     const uint32_t seen = round_.caller->Prepare();
     uint64_t deadline = sync::kNever;  // that of the work bounds starts, not ends
     if (!round_.requested.Empty()) {
-      deadline = round_.work->deadline;
-      if (IsLate(*round_.work)) {
+      deadline = round_.work->call.deadline;
+      if (IsLate(round_.work->call)) {
         Withdraw(round_.requested);
         continue;
       }
@@ -291,8 +285,8 @@ Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
   sync::Mark("GiveUpTurn");
   queue_.remove(&turn);
   Outcome outcome;
-  outcome.unknown = turn.work.targets - joined_;
-  outcome.withdrawn = turn.work.targets & joined_;
+  outcome.unknown = turn.work.call.targets - joined_;
+  outcome.withdrawn = turn.work.call.targets & joined_;
   counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
   WakeNextTurn();
   return outcome;

@@ -124,14 +124,9 @@ class Rendezvous {
   // A call or a stop, on its caller's frame.
   struct Work {
     Initiator initiator;
-    const CpuSet& targets;
-    const absl::FunctionRef<void(int)>* function;  // null: a stop
-    Hold* hold;                                    // null: a call
-    std::list<Hold*>* hold_place;                  // for standstills_: allocated beforehand
-    Runs runs;
-    uint64_t deadline;
-    const char* name;
-    bool through_standstill;
+    const Call& call;
+    Hold* hold;                    // of a stop; null: it is none
+    std::list<Hold*>* hold_place;  // for standstills_: allocated beforehand
   };
   // A place in the queue, on its caller's frame.
   struct Turn {
@@ -174,13 +169,11 @@ class Rendezvous {
   void SetHint(int cpu);
   void ClearHint(int cpu);
   // Past its deadline.
-  bool IsLate(const Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsLate(const Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The initiator's side (execute.cc).
-  absl::StatusOr<Outcome> Perform(Initiator initiator, const Work& work)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
-                                  const char* name, bool through_standstill);
+  absl::StatusOr<Outcome> Perform(const Work& work) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Standstill> StopBy(Initiator initiator, const Call& call);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

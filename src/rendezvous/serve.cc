@@ -84,7 +84,7 @@ bool Rendezvous::RunPart(int cpu) {
   if (stop) {
     Grip(cpu, *round_.work->hold);
   } else {
-    const absl::FunctionRef<void(int)> function = *round_.work->function;
+    const absl::FunctionRef<void(int)> function = round_.work->call.function;
     mutex_.Unlock();
     RunMarked(function, cpu);
     mutex_.Lock();
@@ -100,7 +100,7 @@ bool Rendezvous::RunPart(int cpu) {
 // From requested to running, once, unless it was withdrawn, has left, or is too late.
 bool Rendezvous::Claim(int cpu) {
   if (!round_.requested.Contains(cpu)) return false;
-  if (IsLate(*round_.work)) {
+  if (IsLate(round_.work->call)) {
     Withdraw(CpuSet{cpu});
     return false;
   }
