@@ -10,7 +10,7 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
-  return Perform({.initiator = initiator, .call = call, .hold = nullptr, .hold_place = nullptr});
+  return Perform({.initiator = initiator, .call = call, .hold = nullptr});
 }
 
 absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
@@ -22,20 +22,19 @@ absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
   }
   if (work.hold == nullptr && call.targets.Empty()) return Outcome();
   Vigil vigil = VigilOf(initiator, call.name);
-  std::list<const Turn*> place(1, nullptr);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
   CpuSet standing;                // of a stop of which no wake was found to be lost
   bool gone = false;
   {
     sync::MutexLock lock(mutex_);
+    MakeRoom();
     if (initiator.is_vcpu()) {
       if (absl::Status status = Enter(initiator.cpu()); !status.ok()) return status;
     }
     sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
     const Turn turn{work, spot};
-    place.front() = &turn;
-    queue_.splice(queue_.end(), place);  // from here to the end of the round nothing throws
+    queue_.push_back(&turn);  // from here to the end of the round nothing throws
     sync::Mark("Queue", call.targets, work.hold != nullptr, call.runs == Runs::kAnywhere,
                call.through_standstills, call.deadline);
     if (AwaitTurn(vigil, turn)) {
@@ -81,6 +80,13 @@ absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
                                               behind.data())});
   }
   return outcome;
+}
+
+// For one more in the queue, and for all of the queue in `standstills_`: whoever goes from the one
+// to the other leaves that as it is.
+void Rendezvous::MakeRoom() {
+  queue_.reserve(queue_.size() + 1);
+  standstills_.reserve(standstills_.size() + queue_.size() + 1);
 }
 
 sync::ParkingSpot& Rendezvous::TakeSpot() {
@@ -131,7 +137,7 @@ void Rendezvous::WakeNextTurn() {
 
 void Rendezvous::Publish(const Turn& turn) {
   const Work& work = turn.work;
-  queue_.remove(&turn);
+  std::erase(queue_, &turn);
   ++counters_.calls;
   ++round_number_;
   round_.work = &work;
@@ -150,7 +156,7 @@ void Rendezvous::Publish(const Turn& turn) {
   }
   if (late) Withdraw(round_.requested);
   if (work.hold != nullptr) {
-    standstills_.splice(standstills_.end(), *work.hold_place);
+    standstills_.push_back(work.hold);
     work.hold->since_ns = round_.published_ns;
     // They stand already, and look at `held_` before they go on.
     for (int cpu : round_.requested&(waiting_ | held_)) RunPart(cpu);
@@ -283,7 +289,7 @@ Outcome Rendezvous::EndRound() {
 
 Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
   sync::Mark("GiveUpTurn");
-  queue_.remove(&turn);
+  std::erase(queue_, &turn);
   Outcome outcome;
   outcome.unknown = turn.work.call.targets - joined_;
   outcome.withdrawn = turn.work.call.targets & joined_;

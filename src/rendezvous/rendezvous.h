@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -125,8 +124,7 @@ class Rendezvous {
   struct Work {
     Initiator initiator;
     const Call& call;
-    Hold* hold;                    // of a stop; null: it is none
-    std::list<Hold*>* hold_place;  // for standstills_: allocated beforehand
+    Hold* hold;  // of a stop; null: it is none
   };
   // A place in the queue, on its caller's frame.
   struct Turn {
@@ -174,6 +172,7 @@ class Rendezvous {
   // The initiator's side (execute.cc).
   absl::StatusOr<Outcome> Perform(const Work& work) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Standstill> StopBy(Initiator initiator, const Call& call);
+  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -230,12 +229,12 @@ class Rendezvous {
   CpuSet joined_ ABSL_GUARDED_BY(mutex_);
   CpuSet waiting_ ABSL_GUARDED_BY(mutex_);  // owner waits in the library, and serves when woken
   CpuSet held_ ABSL_GUARDED_BY(mutex_);     // Member::holds > 0: they stand
-  // Lists, here and below, for what goes in is allocated before anything has changed: where memory
-  // runs out nothing is left behind, and no call is lost.
-  std::list<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
+  // Room for what will go in, here and in `standstills_`, is made before anything has changed:
+  // where memory runs out nothing is left behind, and no call is lost.
+  std::vector<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
   Round round_ ABSL_GUARDED_BY(mutex_);
   uint64_t round_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::list<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
+  std::vector<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
   // For callers that are no vCPU. Kept, since a target may wake a caller that has just returned.
   std::deque<sync::ParkingSpot> spots_ ABSL_GUARDED_BY(mutex_);
   std::vector<sync::ParkingSpot*> idle_spots_ ABSL_GUARDED_BY(mutex_);  // has room for all

@@ -28,11 +28,9 @@ absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& t
 absl::StatusOr<Standstill> Rendezvous::StopBy(Initiator initiator, const Call& call) {
   auto hold = std::make_unique<Hold>(
       Hold{.name = call.name, .initiator = initiator, .wanted = call.targets});
-  std::list<Hold*> place(1, hold.get());
   absl::StatusOr<Outcome> outcome;
   try {
-    outcome =
-        Perform({.initiator = initiator, .call = call, .hold = hold.get(), .hold_place = &place});
+    outcome = Perform({.initiator = initiator, .call = call, .hold = hold.get()});
   } catch (...) {  // no memory to say who did not come
     Release(*hold);
     throw;
@@ -65,7 +63,7 @@ void Rendezvous::LetGo(int cpu) {
 
 void Rendezvous::Release(Hold& hold) {
   sync::MutexLock lock(mutex_);
-  standstills_.remove(&hold);
+  std::erase(standstills_, &hold);
   for (int cpu : hold.held) {
     if (--MemberOf(cpu).holds > 0) continue;
     LetGo(cpu);
