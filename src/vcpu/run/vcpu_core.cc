@@ -305,46 +305,6 @@ bool VcpuCore::Meet(Exit& exit) {
   return false;
 }
 
-bool VcpuCore::CanTakeInterrupt(bool extint) const {
-  const kvm_run& r = handle_.run();
-  return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && (extint || lapic_.Deliverable().has_value()));
-}
-
-bool VcpuCore::WireIsHigh() const {
-  const ExtIntSource* const source = vm_.extint();
-  return source != nullptr && lapic_.AcceptsExtInt() && source->Asserted();
-}
-
-void VcpuCore::Sleep() {
-  ++counters_.parks;
-  VmCore& vm = vm_;
-  bool counted = false;
-  doorbell_.Park([&vm, &counted] {
-    counted = true;
-    vm.FellAsleep();
-  });
-  if (counted) vm.WokeUp();
-}
-
-bool VcpuCore::CanBeActedFor() const {
-  return !half_done_ && reset_ != Reset::kStart &&
-         (held_ || state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
-}
-
-bool VcpuCore::CouldRun() const {
-  if (held_) return false;
-  return state_ == RunState::kRunning || (state_ == RunState::kHalted && CanTakeInterrupt());
-}
-
-bool VcpuCore::AsleepForGood() const {
-  // Offline: its caller was given an exit, and what comes of that is not known here.
-  if (state_ == RunState::kRunning || state_ == RunState::kOffline || held_) return false;
-  if (doorbell_.requests() != 0) return false;
-  if (state_ == RunState::kWaitForSipi) return true;
-  return !CanTakeInterrupt() && !lapic_.NextDeadline();
-}
-
 void VcpuCore::Post(uint8_t vector, apic::TriggerMode trigger) {
   mailbox_.Post(vector, trigger);
   doorbell_.Ring(kRequestMail);

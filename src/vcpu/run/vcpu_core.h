@@ -156,13 +156,15 @@ class VcpuCore {
     if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
     return error;
   }
-  void Sleep();
   // Whether the guest's next stretch comes before new mail, NMIs included. Taking it in costs an
   // entry or an exit, and whoever only sends would else keep the guest from ever running.
   bool MailWaits() const {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
   static constexpr uint32_t kMailRounds = 64;
+
+  // sleep.cc
+  void Sleep();
   bool CanTakeInterrupt() const { return CanTakeInterrupt(ExtIntWaits()); }
   bool CanTakeInterrupt(bool extint) const;
   // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
