@@ -1,4 +1,4 @@
-/* The look for lost wakes at a stop: WakeIsLost of src/vcpu/run/vm_core.cc with SleepsUnwoken and Park
+/* The look for lost wakes at a stop: WakeIsLost of src/vcpu/run/sleep.cc with SleepsUnwoken and Park
  * of doorbell.h. One vCPU sleeps; CPUS - 2 threads ring it, one acts for it, and one looks, before
  * the targets of its stop are told and when all stand. All but the owner are outside the run loops, and
  * counted while they may ring. Every access is seq_cst, but the owner's stores to asleep_, of which

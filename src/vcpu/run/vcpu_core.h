@@ -124,9 +124,10 @@ class VcpuCore {
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileLocked(Work&& work);
-  // The same, after the standstill in which this vCPU is, if it is in one.
+  // The same, after the standstill in which this vCPU is, if it is in one. VmConfig::observer is
+  // told of that wait by `name`.
   template <typename Work>
-  absl::Status WhenItMayGoOn(Work&& work);
+  absl::Status WhenItMayGoOn(const char* name, Work&& work);
   // Held by a standstill, for the holder of its run lock; and where nobody has that.
   bool StandsStill() const;
   bool StandsOutside() const;
@@ -156,13 +157,15 @@ class VcpuCore {
     if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
     return error;
   }
-  void Sleep();
   // Whether the guest's next stretch comes before new mail, NMIs included. Taking it in costs an
   // entry or an exit, and whoever only sends would else keep the guest from ever running.
   bool MailWaits() const {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
   static constexpr uint32_t kMailRounds = 64;
+
+  // sleep.cc
+  void Sleep();
   bool CanTakeInterrupt() const { return CanTakeInterrupt(ExtIntWaits()); }
   bool CanTakeInterrupt(bool extint) const;
   // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
