@@ -3,10 +3,10 @@
 
 trace.py PROTOCOL RECORDER [--mutant]
 
-PROTOCOL is rendezvous (trace.pml), doorbell (kick_trace.pml), borrow (borrow_trace.pml) or absent
-(absent_trace.pml). RECORDER, of the code or of a mutant
-of it, is run several times. Each run of the code has to be accepted, and, damaged in one mark,
-rejected, for each mark and each way; of a mutant's, one has to be rejected.
+PROTOCOL is rendezvous (trace.pml), doorbell (kick_trace.pml), borrow (borrow_trace.pml), absent
+(absent_trace.pml) or init_sipi (init_sipi_trace.pml). RECORDER, of the code or of a mutant of it, is
+run several times. Each run of the code has to be accepted, and, damaged in one mark, rejected, for each
+mark and each way; of a mutant's, one has to be rejected.
 """
 
 import argparse
@@ -244,8 +244,116 @@ class AbsentRuns:
         return [mark for _, mark in sorted(zip(places, marks))]
 
 
+class InitSipiRuns:
+    """The rendezvous' marks, and Bell... for those of the vCPUs' doorbells: of the thread's own, but
+    in a function and for a ring or a borrow."""
+    code = RendezvousRuns.code
+    code_of_doorbell = AbsentRuns.code_of_doorbell
+    models = ["init_sipi_trace.pml", "init_sipi.pml", "core.pml"]
+    models_of_the_same = []
+    named = RendezvousRuns.named
+    macros = []
+    runs = [(1, 3, 40), (2, 4, 40), (3, 3, 40), (4, 4, 40)]  # seed, vCPUs, rounds
+    most = None
+    unit = "vCPUs"
+    may_be_missed = {"Waits"}
+    without_value = RendezvousRuns.without_value
+    other = 1
+    marked_by_nobody = {"Late"}
+    not_here = {"Freed", "GiveUpTurn", "Join", "Late", "Leave", "Release", "Withdraw"}
+    of_doorbell = {"BellAnnounce", "BellBorrow", "BellClaim", "BellForceExit", "BellGiveBack",
+                   "BellLeave", "BellRequests", "BellRing", "BellTake"}
+    MEET, RESET = 8, 16  # kRequestMeet, kRequestReset
+    FREE, USER, GUEST = range(3)
+
+    CROSSED = (1, 2)  # INIT each other; the others send SIPIs
+    cases = {"an INIT of a CPU that runs", "an INIT of a CPU that is inside its own",
+             "an INIT of a CPU that sleeps, by who sends it", "an INIT by a CPU that had one meanwhile",
+             "an INIT of a CPU that has halted", "an exit that is finished before the reset",
+             "a SIPI that its sender does", "a SIPI that is dropped"}
+
+    @classmethod
+    def seen(cls, run):
+        inside, half_done, dead = set(), set(), set(range(1, CPUS))
+        part, sender, rang = {}, None, False
+        for thread, name, value, *_ in run:
+            if name == "Queue":
+                inside.add(thread)
+                half_done.add(thread)
+            if name == "Return":
+                inside.discard(thread)
+            if name == "Publish":
+                sender = thread
+                if thread in cls.CROSSED and thread in dead:
+                    yield "an INIT by a CPU that had one meanwhile"
+            if name == "Claim":
+                part[thread], rang = value, False
+            if name == "BellTake" and not value:  # in a function it is INIT's
+                whose = part[thread]
+                if thread != whose:
+                    yield ("an INIT of a CPU that sleeps, by who sends it" if whose in dead else
+                           "an INIT of a CPU that has halted")
+                else:
+                    yield ("an INIT of a CPU that is inside its own" if whose in inside else
+                           "an INIT of a CPU that runs")
+                dead.add(whose)
+            if name == "BellRing" and value & 2:
+                rang = True
+                dead.discard(part[thread])
+                if thread != part[thread]:
+                    yield "a SIPI that its sender does"
+            if name == "FinishPart" and sender not in cls.CROSSED and not rang:
+                yield "a SIPI that is dropped"
+            if name == "BellForceExit" and thread in half_done:
+                yield "an exit that is finished before the reset"
+            if name == "BellForceExit" or name == "BellRequests" and not value:
+                half_done.discard(thread)
+
+    @classmethod
+    def as_modelled(cls, name, values):
+        """Of requests, that to meet and that to go on after a reset."""
+        if name in ("BellRing", "BellTake", "BellRequests"):
+            values = [int(values[0] & cls.MEET != 0) | int(values[0] & cls.RESET != 0) << 1,
+                      *values[1:]]
+        return values
+
+    @classmethod
+    def in_order(cls, run):
+        """Without what is not modelled, and up to where CPU 0 leaves Run. Two marks of the code's that
+        are of one step of the model's come together: the first of them is of what no other thread
+        looks at before the second."""
+        marks = []
+        last = {}  # each thread's, of all
+        functions = set()  # the threads that are in one
+        waits = {}  # each thread's, that is to come with its next
+        for thread, name, *values in run:
+            if thread == 0 and name == "BellAnnounce" and values[0] == cls.FREE:
+                break
+            entry = last.get(thread) == ("BellAnnounce", cls.GUEST)
+            last[thread] = (name, values[0])
+            if name == "Claim":
+                functions.add(thread)
+            if name == "FinishPart":
+                functions.discard(thread)
+            if name == "BellRequests":
+                values[0] &= 1
+                if not entry:
+                    continue
+            if (name == "BellTake" and not values[0] & 1 and thread not in functions
+                    or name == "BellRing" and not values[0]
+                    or name.startswith("Bell") and name not in cls.of_doorbell):
+                continue
+            if thread in waits:
+                marks.append(waits.pop(thread))
+            if name == "BellBorrow" or name.startswith("Bell") and thread in functions:
+                waits[thread] = (thread, name, *values)
+            else:
+                marks.append((thread, name, *values))
+        return marks
+
+
 PROTOCOLS = {"rendezvous": RendezvousRuns, "doorbell": DoorbellRuns, "borrow": BorrowRuns,
-             "absent": AbsentRuns}
+             "absent": AbsentRuns, "init_sipi": InitSipiRuns}
 
 
 def marks(protocol):
