@@ -12,8 +12,11 @@ set(muster_prefix_map
   -ffile-prefix-map=${CMAKE_BINARY_DIR}=./build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 
 add_library(muster_compile INTERFACE)
+# A thread_local is a load in libmuster.so too: several are read for every exit, and a call of
+# __tls_get_addr for each is seen in the time that one takes. Of the space that glibc keeps for
+# libraries that dlopen() brings these take a few words.
 target_compile_options(muster_compile INTERFACE
-  ${muster_prefix_map}
+  ${muster_prefix_map} -ftls-model=initial-exec
   -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Wno-sign-conversion>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>)

@@ -41,9 +41,13 @@ std::string ToString(const Straggler& straggler) {
 std::string ToString(const Wait& wait) {
   std::string text = fmt::format("'{}' by {} has waited {:.3f} ms for ", wait.name,
                                  NameOf(wait.initiator), Ms(wait.waited_ns));
-  text += wait.has_turn ? "its targets"
-                        : fmt::format("its turn behind '{}' by {}, for {:.3f} ms", wait.behind,
-                                      NameOf(wait.behind_initiator), Ms(wait.behind_ns));
+  if (wait.has_turn) {
+    text += "its targets";
+  } else {
+    text += fmt::format("its turn behind '{}' by {}, ", wait.behind, NameOf(wait.behind_initiator));
+    text +=
+        wait.behind_ns == 0 ? "which is next" : fmt::format("for {:.3f} ms", Ms(wait.behind_ns));
+  }
   if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; standing still {}", wait.standing.ToString());
   for (const Straggler& straggler : wait.stragglers) text += "; " + ToString(straggler);
@@ -67,24 +71,51 @@ void Rendezvous::CountStart(int cpu) {
   ++counters_.start_delay[std::min(bucket, counters_.start_delay.size() - 1)];
 }
 
-Rendezvous::Before Rendezvous::Ahead() const {
-  if (round_.work != nullptr) {
-    return {round_.work->name, round_.work->initiator, round_.published_ns};
+// What `turn`, which is in the queue, waits for. Where that has just ended it is the turn that
+// comes next, whose thread has yet to wake.
+Rendezvous::Before Rendezvous::Ahead(const Turn& turn) const {
+  int queued = 0;
+  for (const Turn* other : queue_) {
+    if (other == &turn) break;
+    ++queued;
   }
-  if (standstills_.empty()) return {"others", Initiator::Outside(), sync::Now()};
-  const Hold& hold = *standstills_.front();
+  if (round_.work != nullptr) {
+    return {round_.work->call.name, round_.work->initiator, round_.published_ns, queued};
+  }
+  if (!standstills_.empty() && !turn.work.call.through_standstills) {
+    const Hold& hold = *standstills_.front();
+    return {hold.name, hold.initiator, hold.since_ns, queued};
+  }
+  const Work& next = NextTurn()->work;
+  return {next.call.name, next.initiator, /*since_ns=*/0, queued - 1};
+}
+
+// The first of the standstills that hold `cpu`, which is held.
+Rendezvous::Before Rendezvous::Holder(int cpu) const {
+  const Hold& hold = **std::find_if(standstills_.begin(), standstills_.end(),
+                                    [cpu](const Hold* each) { return each->held.Contains(cpu); });
   return {hold.name, hold.initiator, hold.since_ns};
 }
 
-// Tells the observer of a wait that has lasted. True: the mutex was dropped for it.
-bool Rendezvous::ReportIfDue(Vigil& vigil, const Turn* turn) {
+// A wait that begins, if anybody is to be told of it.
+Rendezvous::Vigil Rendezvous::VigilOf(Initiator initiator, const char* name) const {
+  Vigil vigil{.initiator = initiator, .name = name};
+  if (options_.observer == nullptr || name == nullptr) return vigil;
+  vigil.since_ns = sync::Now();
+  vigil.report_at = sync::After(options_.report_after_ns, vigil.since_ns);
+  return vigil;
+}
+
+// Tells the observer of a wait that has lasted; `before`: what for, if not for the targets of its
+// own turn. True: the mutex was dropped for it.
+bool Rendezvous::ReportIfDue(Vigil& vigil, const std::optional<Before>& before) {
   if (vigil.report_at == sync::kNever) return false;
   const uint64_t now = sync::Now();
   if (now < vigil.report_at) return false;
   vigil.report_at = now + Since(vigil.since_ns, now);
   std::optional<Wait> wait;
   try {
-    wait = WaitOf(vigil, turn, now);
+    wait = WaitOf(vigil, before, now);
   } catch (const std::bad_alloc&) {
     return false;  // a wait without a report
   }
@@ -107,23 +138,18 @@ void Rendezvous::Tell(Wait& wait) {
   }
 }
 
-// `turn`: what it still waits for; null: it has it.
-Wait Rendezvous::WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now) {
+Wait Rendezvous::WaitOf(const Vigil& vigil, const std::optional<Before>& before, uint64_t now) {
   Wait wait{.name = vigil.name,
             .initiator = NumberOf(vigil.initiator),
             .waited_ns = Since(vigil.since_ns, now),
-            .has_turn = turn == nullptr,
+            .has_turn = !before,
             .standing = held_,
             .stragglers = {}};
-  if (turn != nullptr) {
-    const Before before = Ahead();
-    wait.behind = before.name;
-    wait.behind_initiator = NumberOf(before.initiator);
-    wait.behind_ns = Since(before.since_ns, now);
-    for (const Turn* other : queue_) {
-      if (other == turn) break;
-      ++wait.queued_before;
-    }
+  if (before) {
+    wait.behind = before->name;
+    wait.behind_initiator = NumberOf(before->initiator);
+    if (before->since_ns != 0) wait.behind_ns = std::max<uint64_t>(Since(before->since_ns, now), 1);
+    wait.queued_before = before->queued;
   }
   for (int cpu : round_.requested | round_.running) {
     const bool started = round_.running.Contains(cpu);

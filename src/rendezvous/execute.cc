@@ -10,45 +10,33 @@
 namespace muster::rendezvous {
 
 absl::StatusOr<Outcome> Rendezvous::Execute(Initiator initiator, const Call& call) {
-  return Perform(initiator, {.initiator = initiator,
-                             .targets = call.targets,
-                             .function = &call.function,
-                             .hold = nullptr,
-                             .hold_place = nullptr,
-                             .runs = call.runs,
-                             .deadline = call.deadline,
-                             .name = call.name,
-                             .through_standstill = call.through_standstills});
+  return Perform({.initiator = initiator, .call = call, .hold = nullptr});
 }
 
-absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& work) {
+absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
+  const Initiator initiator = work.initiator;
+  const Call& call = work.call;
   if (absl::Status status = CheckContext(); !status.ok()) return status;
   if (initiator.is_vcpu() && !Known(initiator.cpu())) {
     return absl::InvalidArgumentError(fmt::format("no vCPU {}", initiator.cpu()));
   }
-  if (work.hold == nullptr && work.targets.Empty()) return Outcome();
-  const uint64_t now = sync::Now();
-  Vigil vigil{.initiator = initiator,
-              .name = work.name,
-              .since_ns = now,
-              .report_at = options_.observer != nullptr ? sync::After(options_.report_after_ns, now)
-                                                        : sync::kNever};
-  std::list<const Turn*> place(1, nullptr);
+  if (work.hold == nullptr && call.targets.Empty()) return Outcome();
+  Vigil vigil = VigilOf(initiator, call.name);
   Outcome outcome;
   std::array<char, 80> behind{};  // copied: what it waited for may be over before it is told
   CpuSet standing;                // of a stop of which no wake was found to be lost
   bool gone = false;
   {
     sync::MutexLock lock(mutex_);
+    MakeRoom();
     if (initiator.is_vcpu()) {
       if (absl::Status status = Enter(initiator.cpu()); !status.ok()) return status;
     }
     sync::ParkingSpot& spot = initiator.is_vcpu() ? SeatOf(initiator.cpu()).spot : TakeSpot();
     const Turn turn{work, spot};
-    place.front() = &turn;
-    queue_.splice(queue_.end(), place);  // from here to the end of the round nothing throws
-    sync::Mark("Queue", work.targets, work.hold != nullptr, work.runs == Runs::kAnywhere,
-               work.through_standstill, work.deadline);
+    queue_.push_back(&turn);  // from here to the end of the round nothing throws
+    sync::Mark("Queue", call.targets, work.hold != nullptr, call.runs == Runs::kAnywhere,
+               call.through_standstills, call.deadline);
     if (AwaitTurn(vigil, turn)) {
       Publish(turn);
       AskTargets(initiator);
@@ -62,10 +50,10 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
         standing = outcome.ran - lost;
       }
     } else {
-      std::snprintf(behind.data(), behind.size(), "%s", Ahead().name);
+      std::snprintf(behind.data(), behind.size(), "%s", Ahead(turn).name);
       outcome = GiveUpTurn(turn);
       // The standstill that made it miss its deadline may hold its vCPU, which cannot go on then.
-      if (initiator.is_vcpu() && !work.through_standstill) AwaitRelease(initiator.cpu());
+      if (initiator.is_vcpu() && !call.through_standstills) AwaitRelease(vigil);
       gone = initiator.is_vcpu() && !joined_.Contains(initiator.cpu());
     }
     if (initiator.is_vcpu()) {
@@ -94,6 +82,13 @@ absl::StatusOr<Outcome> Rendezvous::Perform(Initiator initiator, const Work& wor
   return outcome;
 }
 
+// For one more in the queue, and for all of the queue in `standstills_`: whoever goes from the one
+// to the other leaves that as it is.
+void Rendezvous::MakeRoom() {
+  queue_.reserve(queue_.size() + 1);
+  standstills_.reserve(standstills_.size() + queue_.size() + 1);
+}
+
 sync::ParkingSpot& Rendezvous::TakeSpot() {
   if (idle_spots_.empty()) {
     idle_spots_.reserve(spots_.size() + 1);
@@ -113,9 +108,9 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
     if (initiator.is_vcpu() && RunPart(initiator.cpu())) continue;
     if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
     if (NextTurn() == &turn) return true;
-    if (IsLate(turn.work)) return false;
-    if (ReportIfDue(vigil, &turn)) continue;
-    const uint64_t until = std::min(turn.work.deadline, vigil.report_at);
+    if (IsLate(turn.work.call)) return false;
+    if (ReportIfDue(vigil, Ahead(turn))) continue;
+    const uint64_t until = std::min(turn.work.call.deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
       WaitAt(initiator.cpu(), seen, until);
     } else {
@@ -130,7 +125,7 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
 const Rendezvous::Turn* Rendezvous::NextTurn() const {
   if (round_.work != nullptr) return nullptr;
   for (const Turn* turn : queue_) {
-    if (standstills_.empty() || turn->work.through_standstill) return turn;
+    if (standstills_.empty() || turn->work.call.through_standstills) return turn;
   }
   return nullptr;
 }
@@ -142,14 +137,14 @@ void Rendezvous::WakeNextTurn() {
 
 void Rendezvous::Publish(const Turn& turn) {
   const Work& work = turn.work;
-  queue_.remove(&turn);
+  std::erase(queue_, &turn);
   ++counters_.calls;
   ++round_number_;
   round_.work = &work;
   round_.caller = &turn.spot;
-  round_.requested = work.targets & joined_;
-  round_.outcome.unknown = work.targets - joined_;
-  const bool late = IsLate(work);
+  round_.requested = work.call.targets & joined_;
+  round_.outcome.unknown = work.call.targets - joined_;
+  const bool late = IsLate(work.call);
   sync::Mark("Publish", round_.requested, round_.outcome.unknown);
   round_.crowded = round_.requested.Count() > cores_;
   round_.published_ns = sync::Now();
@@ -161,7 +156,7 @@ void Rendezvous::Publish(const Turn& turn) {
   }
   if (late) Withdraw(round_.requested);
   if (work.hold != nullptr) {
-    standstills_.splice(standstills_.end(), *work.hold_place);
+    standstills_.push_back(work.hold);
     work.hold->since_ns = round_.published_ns;
     // They stand already, and look at `held_` before they go on.
     for (int cpu : round_.requested&(waiting_ | held_)) RunPart(cpu);
@@ -171,7 +166,7 @@ void Rendezvous::Publish(const Turn& turn) {
 // The mutex is dropped while others are told and while this thread acts for them; the round cannot
 // end meanwhile, since this thread ends it.
 void Rendezvous::AskTargets(Initiator initiator) {
-  const bool may_borrow = round_.work->runs == Runs::kAnywhere;
+  const bool may_borrow = round_.work->call.runs == Runs::kAnywhere;
   CpuSet others = round_.requested;
   if (initiator.is_vcpu()) others.Remove(initiator.cpu());
   const CpuSet in_library = others & waiting_;  // the hint and a kick are not needed there
@@ -237,7 +232,7 @@ void Rendezvous::ActFor(const CpuSet& borrowed) {
 
 void Rendezvous::Freed(int cpu) {
   sync::MutexLock lock(mutex_);
-  if (!round_.requested.Contains(cpu) || round_.work->runs != Runs::kAnywhere) return;
+  if (!round_.requested.Contains(cpu) || round_.work->call.runs != Runs::kAnywhere) return;
   round_.freed.Add(cpu);
   sync::Mark("Freed", cpu);
   round_.caller->Wake();
@@ -255,8 +250,8 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
     const uint32_t seen = round_.caller->Prepare();
     uint64_t deadline = sync::kNever;  // that of the work bounds starts, not ends
     if (!round_.requested.Empty()) {
-      deadline = round_.work->deadline;
-      if (IsLate(*round_.work)) {
+      deadline = round_.work->call.deadline;
+      if (IsLate(round_.work->call)) {
         Withdraw(round_.requested);
         continue;
       }
@@ -271,7 +266,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
       ActFor(borrowed);
       continue;
     }
-    if (ReportIfDue(vigil, nullptr)) continue;
+    if (ReportIfDue(vigil, std::nullopt)) continue;
     sync::ParkingSpot& spot = *round_.caller;
     const uint64_t until = std::min(deadline, vigil.report_at);
     sync::Mark("Waits");
@@ -294,10 +289,10 @@ Outcome Rendezvous::EndRound() {
 
 Outcome Rendezvous::GiveUpTurn(const Turn& turn) {
   sync::Mark("GiveUpTurn");
-  queue_.remove(&turn);
+  std::erase(queue_, &turn);
   Outcome outcome;
-  outcome.unknown = turn.work.targets - joined_;
-  outcome.withdrawn = turn.work.targets & joined_;
+  outcome.unknown = turn.work.call.targets - joined_;
+  outcome.withdrawn = turn.work.call.targets & joined_;
   counters_.withdrawn += static_cast<uint64_t>(outcome.withdrawn.Count());
   WakeNextTurn();
   return outcome;

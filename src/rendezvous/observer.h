@@ -21,16 +21,17 @@ struct Straggler {
   std::string doing = {};  // Notifier::Describe
 };
 
-// A call that lasts, and what it waits for. Copies: nothing here belongs to the rendezvous.
+// A call that lasts, and what it waits for; or what a standstill keeps a vCPU's owner from, by the
+// name that it has given to Serve. Copies: nothing here belongs to the rendezvous.
 struct Wait {
-  std::string name;                   // of the call
+  std::string name;                   // of the call, or of that
   int initiator = -1;                 // the vCPU whose owner waits; -1: another thread
-  uint64_t waited_ns = 0;             // since the call was made
+  uint64_t waited_ns = 0;             // since it was called
   bool has_turn = false;              // false: another call or a standstill is before it
   std::string behind = {};            // what that is: its name
   int behind_initiator = -1;          // who has made it, as above
-  uint64_t behind_ns = 0;             // since it has had its turn
-  int queued_before = 0;              // calls that wait as well, and were made before
+  uint64_t behind_ns = 0;             // since it has had its turn; 0: it is about to have it
+  int queued_before = 0;              // other calls that wait, and were made before
   CpuSet standing = {};               // vCPUs that standstills hold
   std::vector<Straggler> stragglers;  // of the call that has its turn, this one or another
 };

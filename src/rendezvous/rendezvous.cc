@@ -72,8 +72,8 @@ void Rendezvous::ClearHint(int cpu) {
   sync::Mark("ClearHint", cpu);
 }
 
-bool Rendezvous::IsLate(const Work& work) {
-  if (work.deadline == sync::kNever || sync::Now() < work.deadline) return false;
+bool Rendezvous::IsLate(const Call& call) {
+  if (call.deadline == sync::kNever || sync::Now() < call.deadline) return false;
   sync::Mark("Late");
   return true;
 }
@@ -96,13 +96,14 @@ std::string Rendezvous::Describe() const {
   if (round_.work == nullptr) {
     text += "none under way";
   } else {
-    text += fmt::format("'{}' under way: not started {}, running {}", round_.work->name,
+    text += fmt::format("'{}' under way: not started {}, running {}", round_.work->call.name,
                         round_.requested.ToString(), round_.running.ToString());
   }
   text +=
       fmt::format("; members {}, waiting in the library {}, held {} by {} standstills",
                   joined_.ToString(), waiting_.ToString(), held_.ToString(), standstills_.size());
-  for (const Turn* turn : queue_) text += fmt::format("; '{}' waits its turn", turn->work.name);
+  for (const Turn* turn : queue_)
+    text += fmt::format("; '{}' waits its turn", turn->work.call.name);
   return text;
 }
 

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,8 +69,10 @@ class Rendezvous {
   }
 
   // Runs what is asked of `cpu` and stays for as long as it is held. By the thread that holds
-  // the run lock of `cpu`, outside the guest. InvalidArgument: no such number.
-  absl::StatusOr<Served> Serve(int cpu);
+  // the run lock of `cpu`, outside the guest. InvalidArgument: no such number. `waits`, which
+  // outlives this, is what its caller is kept from: the observer is told by that name where it is
+  // held for long. Null: it is kept from the guest, which is what a standstill is for.
+  absl::StatusOr<Served> Serve(int cpu, const char* waits = nullptr);
 
   // Runs call.function once for each target; returns when it has ended for all that started it, and
   // the others are accounted for. An initiator that is a target runs its own part itself.
@@ -121,32 +123,27 @@ class Rendezvous {
   // A call or a stop, on its caller's frame.
   struct Work {
     Initiator initiator;
-    const CpuSet& targets;
-    const absl::FunctionRef<void(int)>* function;  // null: a stop
-    Hold* hold;                                    // null: a call
-    std::list<Hold*>* hold_place;                  // for standstills_: allocated beforehand
-    Runs runs;
-    uint64_t deadline;
-    const char* name;
-    bool through_standstill;
+    const Call& call;
+    Hold* hold;  // of a stop; null: it is none
   };
   // A place in the queue, on its caller's frame.
   struct Turn {
     const Work& work;
     sync::ParkingSpot& spot;
   };
-  // What a turn waits for, for diagnosis.
+  // What is waited for by who has no turn, for diagnosis.
   struct Before {
     const char* name;
     Initiator initiator;
-    uint64_t since_ns;
+    uint64_t since_ns;  // 0: it has yet to begin
+    int queued = 0;     // turns that come before as well
   };
   // A caller's wait, for diagnosis.
   struct Vigil {
     const Initiator initiator;
     const char* const name;
-    const uint64_t since_ns;
-    uint64_t report_at;
+    uint64_t since_ns = 0;
+    uint64_t report_at = sync::kNever;  // nobody is to be told, and the above is 0
   };
   // The work that has its turn.
   struct Round {
@@ -170,13 +167,12 @@ class Rendezvous {
   void SetHint(int cpu);
   void ClearHint(int cpu);
   // Past its deadline.
-  bool IsLate(const Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsLate(const Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The initiator's side (execute.cc).
-  absl::StatusOr<Outcome> Perform(Initiator initiator, const Work& work)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Standstill> Stop(Initiator initiator, const CpuSet& targets, uint64_t deadline,
-                                  const char* name, bool through_standstill);
+  absl::StatusOr<Outcome> Perform(const Work& work) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Standstill> StopBy(Initiator initiator, const Call& call);
+  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   sync::ParkingSpot& TakeSpot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitTurn(Vigil& vigil, const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -198,18 +194,21 @@ class Rendezvous {
   bool Claim(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SignalIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Withdraw(CpuSet cpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int AwaitRelease(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int AwaitRelease(Vigil& vigil) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StandAside(uint64_t round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAt(int cpu, uint32_t seen, uint64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Diagnosis (diagnosis.cc).
   uint64_t Overruns(int cpu);
   void CountStart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool ReportIfDue(Vigil& vigil, const Turn* turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
-  Wait WaitOf(const Vigil& vigil, const Turn* turn, uint64_t now)
+  Vigil VigilOf(Initiator initiator, const char* name) const;
+  bool ReportIfDue(Vigil& vigil, const std::optional<Before>& before)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Before Ahead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
+  Wait WaitOf(const Vigil& vigil, const std::optional<Before>& before, uint64_t now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Before Holder(int cpu) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Before Ahead(const Turn& turn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Standstill (standstill.cc).
   void Grip(int cpu, Hold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -230,12 +229,12 @@ class Rendezvous {
   CpuSet joined_ ABSL_GUARDED_BY(mutex_);
   CpuSet waiting_ ABSL_GUARDED_BY(mutex_);  // owner waits in the library, and serves when woken
   CpuSet held_ ABSL_GUARDED_BY(mutex_);     // Member::holds > 0: they stand
-  // Lists, here and below, for what goes in is allocated before anything has changed: where memory
-  // runs out nothing is left behind, and no call is lost.
-  std::list<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
+  // Room for what will go in, here and in `standstills_`, is made before anything has changed:
+  // where memory runs out nothing is left behind, and no call is lost.
+  std::vector<const Turn*> queue_ ABSL_GUARDED_BY(mutex_);
   Round round_ ABSL_GUARDED_BY(mutex_);
   uint64_t round_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::list<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
+  std::vector<Hold*> standstills_ ABSL_GUARDED_BY(mutex_);  // granted, or being stopped for
   // For callers that are no vCPU. Kept, since a target may wake a caller that has just returned.
   std::deque<sync::ParkingSpot> spots_ ABSL_GUARDED_BY(mutex_);
   std::vector<sync::ParkingSpot*> idle_spots_ ABSL_GUARDED_BY(mutex_);  // has room for all

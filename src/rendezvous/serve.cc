@@ -22,7 +22,7 @@ void RunMarked(absl::FunctionRef<void(int)> function, int cpu) noexcept {
 
 }  // namespace
 
-absl::StatusOr<Served> Rendezvous::Serve(int cpu) {
+absl::StatusOr<Served> Rendezvous::Serve(int cpu, const char* waits) {
   if (!Known(cpu)) return absl::InvalidArgumentError(fmt::format("no vCPU {}", cpu));
   if (absl::Status status = CheckContext(); !status.ok()) return status;
 
@@ -31,6 +31,7 @@ absl::StatusOr<Served> Rendezvous::Serve(int cpu) {
   // hint of a call that the look missed.
   ClearHint(cpu);
 
+  Vigil vigil = VigilOf(Initiator::Vcpu(cpu), waits);
   sync::MutexLock lock(mutex_);
   sync::Mark("Serve", cpu, joined_.Contains(cpu));
   Served served;
@@ -45,7 +46,7 @@ absl::StatusOr<Served> Rendezvous::Serve(int cpu) {
       StandAside(round);
     }
     served.held = held_.Contains(cpu);
-    served.functions += AwaitRelease(cpu);
+    served.functions += AwaitRelease(vigil);
     MemberOf(cpu).inside = nullptr;
   }
   if (served.spurious()) ++counters_.spurious;
@@ -83,7 +84,7 @@ bool Rendezvous::RunPart(int cpu) {
   if (stop) {
     Grip(cpu, *round_.work->hold);
   } else {
-    const absl::FunctionRef<void(int)> function = *round_.work->function;
+    const absl::FunctionRef<void(int)> function = round_.work->call.function;
     mutex_.Unlock();
     RunMarked(function, cpu);
     mutex_.Lock();
@@ -99,7 +100,7 @@ bool Rendezvous::RunPart(int cpu) {
 // From requested to running, once, unless it was withdrawn, has left, or is too late.
 bool Rendezvous::Claim(int cpu) {
   if (!round_.requested.Contains(cpu)) return false;
-  if (IsLate(*round_.work)) {
+  if (IsLate(round_.work->call)) {
     Withdraw(CpuSet{cpu});
     return false;
   }
@@ -126,9 +127,10 @@ void Rendezvous::SignalIfDone() {
   round_end_.Wake();
 }
 
-// Waits until `cpu` is not held, serving what its standstill's owner asks of it. Returns how many
-// functions that was.
-int Rendezvous::AwaitRelease(int cpu) {
+// Waits until the vCPU whose wait this is is not held, serving what its standstill's owner asks of
+// it. Returns how many functions that was.
+int Rendezvous::AwaitRelease(Vigil& vigil) {
+  const int cpu = vigil.initiator.cpu();
   int functions = 0;
   for (;;) {
     const uint32_t seen = SeatOf(cpu).spot.Prepare();
@@ -140,7 +142,8 @@ int Rendezvous::AwaitRelease(int cpu) {
       sync::Mark("Released", cpu);
       return functions;
     }
-    WaitAt(cpu, seen, sync::kNever);
+    if (ReportIfDue(vigil, Holder(cpu))) continue;
+    WaitAt(cpu, seen, vigil.report_at);
   }
 }
 

@@ -5,29 +5,32 @@
 #include <muster/rendezvous/rendezvous.h>
 
 namespace muster::rendezvous {
+namespace {
+
+void Nothing(int) {}
+
+// A stop as a call, whose function is not called.
+Call StopOf(const CpuSet& targets, uint64_t deadline, const char* name) {
+  return {.targets = targets,
+          .function = Nothing,
+          .runs = Runs::kAnywhere,
+          .deadline = deadline,
+          .name = name};
+}
+
+}  // namespace
 
 absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
                                             uint64_t deadline, const char* name) {
-  return Stop(initiator, targets, deadline, name, /*through_standstill=*/false);
+  return StopBy(initiator, StopOf(targets, deadline, name));
 }
 
-absl::StatusOr<Standstill> Rendezvous::Stop(Initiator initiator, const CpuSet& targets,
-                                            uint64_t deadline, const char* name,
-                                            bool through_standstill) {
-  auto hold = std::make_unique<Hold>(Hold{.name = name, .initiator = initiator, .wanted = targets});
-  std::list<Hold*> place(1, hold.get());
-  const Work work{.initiator = initiator,
-                  .targets = targets,
-                  .function = nullptr,
-                  .hold = hold.get(),
-                  .hold_place = &place,
-                  .runs = Runs::kAnywhere,
-                  .deadline = deadline,
-                  .name = name,
-                  .through_standstill = through_standstill};
+absl::StatusOr<Standstill> Rendezvous::StopBy(Initiator initiator, const Call& call) {
+  auto hold = std::make_unique<Hold>(
+      Hold{.name = call.name, .initiator = initiator, .wanted = call.targets});
   absl::StatusOr<Outcome> outcome;
   try {
-    outcome = Perform(initiator, work);
+    outcome = Perform({.initiator = initiator, .call = call, .hold = hold.get()});
   } catch (...) {  // no memory to say who did not come
     Release(*hold);
     throw;
@@ -60,7 +63,7 @@ void Rendezvous::LetGo(int cpu) {
 
 void Rendezvous::Release(Hold& hold) {
   sync::MutexLock lock(mutex_);
-  standstills_.remove(&hold);
+  std::erase(standstills_, &hold);
   for (int cpu : hold.held) {
     if (--MemberOf(cpu).holds > 0) continue;
     LetGo(cpu);
@@ -116,7 +119,9 @@ absl::StatusOr<Outcome> Standstill::Execute(Initiator initiator, const Call& cal
 absl::StatusOr<Standstill> Standstill::Stop(Initiator initiator, const CpuSet& targets,
                                             uint64_t deadline, const char* name) {
   if (hold_ == nullptr) return absl::FailedPreconditionError("the standstill has been released");
-  return rendezvous_->Stop(initiator, targets, deadline, name, /*through_standstill=*/true);
+  Call through = StopOf(targets, deadline, name);
+  through.through_standstills = true;
+  return rendezvous_->StopBy(initiator, through);
 }
 
 }  // namespace muster::rendezvous

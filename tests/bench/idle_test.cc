@@ -50,7 +50,7 @@ void CheckCostsNothing(int cpus) {
   int number = 0;
   std::string before = Report(muster, json, ++number);
   for (int patience = 0; patience < 100; ++patience) {
-    usleep(500'000);
+    usleep(500'000);  // the stretch in which nothing is to happen
     const std::string after = Report(muster, json, ++number);
     if (WithoutTime(before) == WithoutTime(after)) {
       CHECK(after.find("\"entries\": ") != std::string::npos);

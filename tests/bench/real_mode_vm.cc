@@ -90,7 +90,7 @@ double TicksPerMicrosecond() {
   static const double ticks = [] {
     const double begin = Seconds();
     const uint64_t first = __rdtsc();
-    usleep(50'000);
+    usleep(50'000);  // beside which the two looks at each end take no time
     const uint64_t last = __rdtsc();
     return static_cast<double>(last - first) / ((Seconds() - begin) * 1e6);
   }();

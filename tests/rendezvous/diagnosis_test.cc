@@ -1,6 +1,7 @@
 // What is told of a wait that lasts, and the counters that show a defect. A defect is made here by
 // a vCPU that does what none must.
 
+#include <chrono>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -143,6 +144,117 @@ TEST_CASE("a call that waits for its turn tells what is before it") {
     owner.join();
     Await([&] { return vcpus.ServeIfPending(1) > 0; });
   }
+}
+
+// Keeps a call named "next" in its observer until it may go on.
+struct Keeper : Recorder {
+  void Waits(const Wait& wait) override {
+    if (wait.name == "next") {
+      told = true;
+      test::Await([&] { return may_go_on.load(); });
+    }
+    Recorder::Waits(wait);
+  }
+  std::atomic<bool> told{false}, may_go_on{false};
+};
+
+TEST_CASE("a call whose predecessor has just ended tells who is next") {
+  Keeper recorder;
+  FakeVcpus vcpus(2, {.observer = &recorder, .report_after_ns = kMs});
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0, 1});
+  vcpus.GoOutside(0);
+  std::optional<Standstill> standstill;
+  if (GENERATE(false, true)) {
+    auto stop = vcpus.rendezvous().Stop(Initiator::Outside(), {0}, sync::kNever, "pause");
+    REQUIRE(stop.ok());
+    standstill = *std::move(stop);
+  }
+  const auto call = [&](const char* name, Initiator initiator, std::function<void(int)> function) {
+    return std::thread([&, name, initiator, function = std::move(function)] {
+      const Call what{.targets = {0}, .function = function, .runs = Runs::kAnywhere, .name = name};
+      (void)(standstill ? standstill->Execute(initiator, what)
+                        : vcpus.rendezvous().Execute(initiator, what));
+    });
+  };
+  std::atomic<bool> first_runs{false}, first_may_end{false};
+  std::thread first = call("first", Initiator::Outside(), [&](int) {
+    first_runs = true;
+    Await([&] { return first_may_end.load(); });
+  });
+  Await([&] { return first_runs.load(); });
+  std::thread next = call("next", Initiator::Vcpu(1), Nothing);
+  Await([&] { return recorder.told.load(); });
+  std::thread last = call("last", Initiator::Outside(), Nothing);
+  first_may_end = true;
+  first.join();
+  const Wait wait = recorder.Await(
+      [](const Wait& seen) { return seen.name == "last" && seen.behind != "first"; });
+  CHECK(wait.behind == "next");
+  CHECK(wait.behind_initiator == 1);
+  CHECK(wait.behind_ns == 0);
+  CHECK(wait.queued_before == 0);
+  CHECK(ToString(wait).find("its turn behind 'next' by vCPU 1, which is next") !=
+        std::string::npos);
+  recorder.may_go_on = true;
+  next.join();
+  last.join();
+}
+
+TEST_CASE("what a standstill keeps an owner from is told, but not that a vCPU stands") {
+  Recorder recorder;
+  FakeVcpus vcpus(1, {.observer = &recorder, .report_after_ns = kMs});
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0});
+  vcpus.GoOutside(0);
+  auto standstill = vcpus.rendezvous().Stop(Initiator::Outside(), {0}, sync::kNever, "pause");
+  REQUIRE(standstill.ok());
+  vcpus.ComeInside(0);
+  const bool waits = GENERATE(false, true);
+  std::thread owner([&] {
+    const auto served = vcpus.rendezvous().Serve(0, waits ? "hold" : nullptr);
+    CHECK((served.ok() && served->held));
+  });
+  if (waits) {
+    const Wait wait = recorder.Next();
+    CHECK(wait.name == "hold");
+    CHECK(wait.initiator == 0);
+    CHECK(wait.waited_ns >= kMs);
+    CHECK_FALSE(wait.has_turn);
+    CHECK(wait.behind == "pause");
+    CHECK(wait.behind_initiator == -1);
+    CHECK(wait.behind_ns >= wait.waited_ns);
+    CHECK(wait.queued_before == 0);
+    CHECK(wait.standing == CpuSet{0});
+    CHECK(recorder.Next().waited_ns > wait.waited_ns);  // and again, as the wait goes on
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  standstill->Release();
+  owner.join();
+  if (!waits) CHECK(recorder.count() == 0);
+  CHECK(recorder.locked() == 0);
+}
+
+TEST_CASE("a call that has missed its turn is told of for as long as its vCPU is held") {
+  Recorder recorder;
+  FakeVcpus vcpus(2, {.observer = &recorder, .report_after_ns = kMs});
+  Watchdog watchdog(vcpus);
+  vcpus.Join({0, 1});
+  vcpus.GoOutside(0);
+  vcpus.GoOutside(1);
+  auto standstill = vcpus.rendezvous().Stop(Initiator::Outside(), {0, 1}, sync::kNever, "pause");
+  REQUIRE(standstill.ok());
+  vcpus.ComeInside(0);
+  constexpr uint64_t kTime = 5 * kMs;
+  Caller caller(vcpus, {1}, Nothing,
+                {.deadline = sync::Now() + kTime, .initiator = Initiator::Vcpu(0)});
+  const Wait wait = recorder.Await([](const Wait& seen) { return seen.waited_ns > 2 * kTime; });
+  CHECK(wait.name == "call");
+  CHECK(wait.behind == "pause");
+  CHECK_FALSE(caller.returned());
+  standstill->Release();
+  CHECK(caller.outcome().withdrawn == CpuSet{1});
 }
 
 TEST_CASE("a call that is done in time tells nobody") {

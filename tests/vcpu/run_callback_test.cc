@@ -5,6 +5,7 @@
 #include <functional>
 #include <sys/mman.h>
 #include <thread>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -206,6 +207,63 @@ TEST_CASE("an observer may stop the machine whose wait it is told of", "[die-mid
   CHECK(std::holds_alternative<StoppedExit>(last));
 }
 
+// Knows when CPU 0 stands, from a pause that waits for others.
+class StandsWatch : public rendezvous::Observer {
+ public:
+  void Waits(const rendezvous::Wait& wait) override {
+    if (!wait.standing.Contains(0)) return;
+    stands_ = true;
+    stands_.notify_all();
+  }
+  void AwaitStanding() { stands_.wait(false); }
+
+ private:
+  std::atomic<bool> stands_{false};
+};
+
+TEST_CASE("a callback does not wait for a CPU that stands in a pause, which waits for the callback",
+          "[pause-all]") {
+  struct AsksCpu0 : Devices {
+    Then Port(Vcpu&, const PortExit&) override {
+      if (std::exchange(asked, true)) return Then::kGoOn;
+      watch.AwaitStanding();
+      hold = vm->vcpu(0).Hold();
+      start_again = vm->vcpu(0).StartAgain({.mode = StartState::Mode::kReal, .rip = kBsp});
+      return Then::kGoOn;
+    }
+    StandsWatch watch;
+    Vm* vm = nullptr;
+    bool asked = false;
+    absl::Status hold, start_again;
+  } devices;
+  TestVm t(2, {.x2apic = true, .observer = &devices.watch, .report_waits_after_ns = 1'000'000});
+  devices.vm = &t.vm();
+  t.Load(kAp, MUSTER_SNIPPET(says_for_ever));
+  REQUIRE(t.vm().vcpu(0).Hold().ok());  // stands with no thread inside Run
+  REQUIRE(t.vm()
+              .SendMessage({.destination = 1,
+                            .x2apic = true,
+                            .delivery_mode = apic::DeliveryMode::kStartup,
+                            .vector = kAp >> 12})
+              .ok());
+  std::thread second(
+      [&] { CHECK(std::holds_alternative<StoppedExit>(t.vm().vcpu(1).Run(devices))); });
+  t.Await("CPU 1", [&] { return t.Word(0x500) != 0; });
+  {
+    // Waits for the callback, which would wait for its end.
+    const absl::StatusOr<Pause> pause = t.vm().Pause(10'000'000'000);
+    CHECK(pause.ok());
+  }
+  CHECK(t.vm().vcpu(0).Hold().ok());  // it stands no longer
+  t.vm().Stop();
+  second.join();
+  for (const absl::Status& status : {devices.hold, devices.start_again}) {
+    CHECK(absl::IsFailedPrecondition(status));
+    CHECK(status.message() ==
+          "vCPU 0 stands still, and may have to until this callback of vCPU 1 ends");
+  }
+}
+
 // Time stands still: what a vCPU wants to look at again some time later never comes.
 class FrozenClock : public Clock {
  public:
@@ -258,7 +316,20 @@ TEST_CASE("the clock may call back in wherever an event wants its time") {
   at_next_look([&] { CHECK(absl::IsAlreadyExists(t.vm().AddVcpu(0))); });
   CHECK(t.vm().AddVcpu(1).ok());  // for the second time: that it comes back is an event
   CHECK(called);
+
+  // A level message that its sender has found a taker for, who goes before it arrives: it is thrown
+  // away when that one comes back, and the I/O APIC is told of it.
+  at_next_look([&] { CHECK(t.vm().RemoveVcpu(1).ok()); });
+  const apic::Message level{
+      .destination = 1, .x2apic = true, .trigger_mode = apic::TriggerMode::kLevel, .vector = 0x50};
+  CHECK(t.vm().SendMessage(level).ok());
+  CHECK(called);
+  called = false;  // by a look after AddVcpu's own, which is its first
+  t.clock().AtNextLook(std::this_thread::get_id(), [&] { at_next_look([] {}); });
+  CHECK(t.vm().AddVcpu(1).ok());
+  CHECK(!called);
   t.clock().AtNextLook({}, {});
+  CHECK(t.vm().vcpu(1).Inspect().value().counters.mail_discarded == 1);
 }
 
 }  // namespace

@@ -40,12 +40,6 @@ class Debugging {
   TestVm t;
 };
 
-[[noreturn]] void Skip(const char* reason) {
-  fmt::print("skipped: {}\n", reason);
-  std::fflush(stdout);
-  _exit(77);
-}
-
 // The run loop as it finds this KVM; and as if nothing were known, which single-steps.
 const std::optional<HostTraits> kAsFound, kStepping = HostTraits{};
 

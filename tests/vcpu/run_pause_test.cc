@@ -2,13 +2,16 @@
 
 #include <atomic>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <poll.h>
+#include <string>
 #include <thread>
 
 #include <catch2/catch.hpp>
 
 #include <muster/apic/message.h>
+#include <muster/rendezvous/observer.h>
 #include <muster/vcpu/kvm/host_traits.h>
 
 #include "test_vm.h"
@@ -230,6 +233,39 @@ TEST_CASE("the thread of a CPU that stands may send, and begins it anew after th
   CHECK(pause->Resume().ok());
   thread.join();
   CHECK_FALSE(cpu.Inspect().value().held);
+}
+
+TEST_CASE("who waits for the end of a pause, to hold a CPU or begin it anew, is told of") {
+  struct Last : rendezvous::Observer {
+    void Waits(const rendezvous::Wait& wait) override {
+      const std::lock_guard lock(mutex);
+      last = wait;
+    }
+    std::mutex mutex;
+    rendezvous::Wait last;
+  } observer;
+  TestVm t(1, {.x2apic = true, .observer = &observer, .report_waits_after_ns = 1'000'000});
+  Vcpu& cpu = t.vm().vcpu(0);
+  REQUIRE(cpu.Hold().ok());  // asleep, and no thread inside Run
+  const StartState start{.mode = StartState::Mode::kReal, .rip = TestVm::kBspCode};
+  for (const std::string name : {"hold", "start again"}) {
+    auto pause = t.vm().Pause(kTenSeconds);
+    REQUIRE(pause.ok());
+    std::thread thread([&] { CHECK((name == "hold" ? cpu.Hold() : cpu.StartAgain(start)).ok()); });
+    rendezvous::Wait wait;
+    t.Await("the wait to be told", [&] {
+      const std::lock_guard lock(observer.mutex);
+      wait = observer.last;
+      return wait.name == name;
+    });
+    CHECK(pause->Resume().ok());
+    thread.join();
+    CHECK(wait.initiator == 0);
+    CHECK_FALSE(wait.has_turn);
+    CHECK(wait.behind == "pause");
+    CHECK(wait.behind_initiator == -1);
+    CHECK(wait.behind_ns >= wait.waited_ns);
+  }
 }
 
 }  // namespace

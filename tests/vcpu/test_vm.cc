@@ -66,7 +66,8 @@ void TestClock::AtNextLook(std::thread::id thread, std::function<void()> functio
 uint64_t TestClock::NowNs() {
   if (std::thread::id thread = std::this_thread::get_id();
       looks_next_.compare_exchange_strong(thread, std::thread::id())) {
-    at_next_look_();
+    const auto look = std::move(at_next_look_);  // it may say what is done at the one after it
+    look();
   }
   if (const uint64_t held_at = held_at_; held_at != kNever) return held_at;
   return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) -
@@ -116,13 +117,15 @@ void TestClock::Loop() {
   }
 }
 
+void Skip(const std::string& reason) {
+  fmt::print("skipped: {}\n", reason);
+  std::fflush(stdout);
+  _exit(77);
+}
+
 const System& KvmOrSkip() {
   static const absl::StatusOr<System> kSystem = System::Open();
-  if (!kSystem.ok()) {
-    fmt::print("skipped: {}\n", kSystem.status().ToString());
-    std::fflush(stdout);
-    _exit(77);
-  }
+  if (!kSystem.ok()) Skip(kSystem.status().ToString());
   return *kSystem;
 }
 

@@ -58,6 +58,8 @@ struct Snippet {
 Snippet FindSnippet(const char* name);
 #define MUSTER_SNIPPET(name) ::muster::vcpu::FindSnippet(#name)
 
+// Ends the test as skipped.
+[[noreturn]] void Skip(const std::string& reason);
 // This machine's KVM; ends the test as skipped where it cannot be used.
 const System& KvmOrSkip();
 

@@ -25,19 +25,24 @@ TEST_CASE("a meeting that lasts: who waits, for whom, since when and what they d
         "  CPU 0: has not come, kicked 1.40 s ago; running, in the guest\n"
         "  CPU 3: in the function for 20 ms; halted\n");
 
-  const rendezvous::Wait behind{.name = "SIPI",
-                                .waited_ns = 2000 * kMs,
-                                .behind = "pause",
-                                .behind_ns = 3000 * kMs,
-                                .queued_before = 2,
-                                .standing = {0, 1},
-                                .stragglers = {}};
+  rendezvous::Wait behind{.name = "SIPI",
+                          .waited_ns = 2000 * kMs,
+                          .behind = "pause",
+                          .behind_ns = 3000 * kMs,
+                          .queued_before = 2,
+                          .standing = {0, 1},
+                          .stragglers = {}};
   CHECK(RenderWait(behind) ==
         "muster: SIPI by muster itself has waited 2.00 s for its turn, after pause by muster "
         "itself, 3.00 s ago, "
         "and 2 more; "
         "stopped: CPU "
         "0-1\n");
+  behind.behind = "INIT";
+  behind.behind_initiator = 3;
+  behind.behind_ns = 0;
+  CHECK(RenderWait(behind).find("its turn, after INIT by CPU 3, which is next, and 2 more;") !=
+        std::string::npos);
 
   wait.stragglers.assign(20, {.cpu = 1, .overruns = 3, .doing = "running"});
   const std::string many = RenderWait(wait);

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include <muster/vcpu/capi/guard.h>
+#include <muster/vcpu/capi/sized_struct.h>
 #include <muster/vcpu/kvm/memory_slots.h>
 #include <muster/vcpu/run/vcpu.h>
 
@@ -92,18 +93,16 @@ absl::Status Translate(const Exit& from, int32_t cpu, muster_exit& to) {
   return absl::OkStatus();
 }
 
-absl::Status RunVcpu(CVm& vm, int32_t cpu, const muster_devices* given, muster_exit* exit) {
-  if (absl::Status status = Need(exit, "muster_exit"); !status.ok()) return status;
-  const absl::StatusOr<Vcpu*> vcpu = vm.Find(cpu);
-  if (!vcpu.ok()) return vcpu.status();
-  if (given == nullptr) return Translate((*vcpu)->Run(), cpu, *exit);
+absl::Status RunWith(const muster_devices* given, muster_vm* handle, Vcpu& vcpu,
+                     muster_exit& exit) {
+  const NotCancelled not_cancelled;  // in a callback, nor between two
   const absl::StatusOr<muster_devices> taken = Take(given, kDevicesSizes, "muster_devices", {});
   if (!taken.ok()) return taken.status();
   if (taken->reserved != 0) {
     return absl::InvalidArgumentError("muster_devices: reserved is not 0");
   }
-  CDevices devices(vm.handle, *taken);
-  return Translate((*vcpu)->Run(devices), cpu, *exit);
+  CDevices devices(handle, *taken);
+  return Translate(vcpu.Run(devices), vcpu.index(), exit);
 }
 
 void Fill(const Inspection& from, muster_inspection& to) {
@@ -226,7 +225,17 @@ int32_t muster_vm_set_start(muster_vm* vm, const muster_start* start, muster_err
 
 int32_t muster_vcpu_run(muster_vm* vm, int32_t cpu, const muster_devices* devices,
                         muster_exit* exit, muster_error* error) {
-  return WithVm(__func__, vm, error, [&](CVm& of) { return RunVcpu(of, cpu, devices, exit); });
+  // For a single exit each function that is called shows, and so would holding off cancellation,
+  // which Vcpu::Run does itself where it has to.
+  return Catching(__func__, error, [&] {
+    const Held held(vm);
+    if (held.vm() == nullptr) return held.status();
+    if (absl::Status status = Need(exit, "muster_exit"); !status.ok()) return status;
+    const absl::StatusOr<Vcpu*> vcpu = held.vm()->Find(cpu);
+    if (!vcpu.ok()) return vcpu.status();
+    return devices == nullptr ? Translate((*vcpu)->Run(), cpu, *exit)
+                              : RunWith(devices, vm, **vcpu, *exit);
+  });
 }
 
 int32_t muster_vm_stop(muster_vm* vm, muster_error* error) {

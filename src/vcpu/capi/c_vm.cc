@@ -2,6 +2,7 @@
 #include <string>
 
 #include <muster/vcpu/capi/c_vm.h>
+#include <muster/vcpu/run/not_cancelled.h>
 #include <muster/vcpu/run/vcpu.h>
 
 namespace muster::vcpu::capi {
@@ -36,8 +37,7 @@ absl::StatusOr<std::unique_ptr<CVm>> CVm::Create(const muster_config& config) {
   return made;
 }
 
-absl::StatusOr<Vcpu*> CVm::Find(int32_t cpu) {
-  if (cpu >= 0 && cpu < vm_->cpus()) return &vm_->vcpu(cpu);
+absl::Status CVm::NoPlace(int32_t cpu) const {
   return absl::InvalidArgumentError(
       fmt::format("vCPU {}: this VM has room for 0 to {}", cpu, vm_->cpus() - 1));
 }
@@ -135,8 +135,10 @@ void CVm::EndPause() {
 
 namespace {
 
+// A run without devices relies on it that these are not cancelled.
 template <typename Callback>
 void Swallowing(Callback&& callback) noexcept {
+  const NotCancelled not_cancelled;
   try {
     callback();
   } catch (...) {

@@ -11,6 +11,7 @@
 #include <muster/vcpu/run/extint.h>
 #include <muster/vcpu/run/logger.h>
 #include <muster/vcpu/run/pause.h>
+#include <muster/vcpu/run/vcpu.h>
 #include <muster/vcpu/run/vm.h>
 
 namespace muster::vcpu::capi {
@@ -22,7 +23,12 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
 
   Vm& vm() { return *vm_; }
   // InvalidArgument where the VM has no such place.
-  absl::StatusOr<Vcpu*> Find(int32_t cpu);
+  absl::StatusOr<Vcpu*> Find(int32_t cpu) {
+    Vcpu& vcpu = vm_->vcpu(cpu);
+    if (vcpu.index() == cpu && cpu >= 0) [[likely]]
+      return &vcpu;
+    return NoPlace(cpu);
+  }
 
   absl::Status Pause(uint64_t timeout_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -46,6 +52,7 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
 
  private:
   explicit CVm(const muster_config& config) : config_(config) {}
+  absl::Status NoPlace(int32_t cpu) const;
   void EndPause() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndLook() ABSL_LOCKS_EXCLUDED(mutex_);
 

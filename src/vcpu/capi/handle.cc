@@ -4,9 +4,9 @@
 
 namespace muster::vcpu::capi {
 
-namespace {
-
 TaggedSlots<CVm> slots;
+
+namespace {
 
 uint64_t Number(muster_vm* handle) { return reinterpret_cast<uint64_t>(handle); }
 
@@ -17,8 +17,6 @@ absl::Status Gone(const muster_vm* handle) {
 }
 
 }  // namespace
-
-Held::Held(muster_vm* handle) : handle_(handle), held_(Number(handle)) {}
 
 absl::Status Held::status() const { return vm() != nullptr ? absl::OkStatus() : Gone(handle_); }
 

@@ -9,11 +9,14 @@
 
 namespace muster::vcpu::capi {
 
-// A call's hold on the VM of a handle: it is not destroyed meanwhile. The slots behind the handles
-// are the one thing that the VMs of a process share.
+// The one thing that the VMs of a process share.
+extern TaggedSlots<CVm> slots;
+
+// A call's hold on the VM of a handle: it is not destroyed meanwhile.
 class Held {
  public:
-  explicit Held(muster_vm* handle);
+  // Inline: of muster_vcpu_run for a single exit, each line of code is far away.
+  explicit Held(muster_vm* handle) : handle_(handle), held_(reinterpret_cast<uint64_t>(handle)) {}
 
   // Null: `status()` says why.
   CVm* vm() const { return held_.get(); }

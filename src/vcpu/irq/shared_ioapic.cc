@@ -13,11 +13,11 @@ using apic::Rte;
 using apic::TriggerMode;
 
 template <typename Change>
-absl::Status SharedIoApic::Apply(int source, Change&& change) {
+absl::Status SharedIoApic::Apply(int source, Change&& change, uint64_t ns) {
   std::optional<apic::RoutingChange> rerouted;
   rendezvous::CpuSet receivers;
   std::vector<PinMessage> meetings;
-  const uint64_t now = fabric_.NowIfRecorded();
+  const uint64_t now = ns != 0 ? ns : fabric_.NowIfRecorded();
   {
     sync::MutexLock lock(mutex_);
     IoApicEffects effects = change(ioapic_);
@@ -91,7 +91,7 @@ absl::Status SharedIoApic::Eoi(int source, uint8_t vector) {
   return Apply(source, [=](apic::IoApic& ioapic) { return ioapic.Eoi(vector); });
 }
 
-void SharedIoApic::Discarded(int cpu, uint8_t vector) {
+void SharedIoApic::Discarded(int cpu, uint8_t vector, uint64_t ns) {
   const auto change = [&](apic::IoApic& ioapic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     IoApicEffects effects;
     for (unsigned pin = 0; pin < ioapic.pins(); ++pin) {
@@ -112,7 +112,7 @@ void SharedIoApic::Discarded(int cpu, uint8_t vector) {
     return effects;
   };
   // No INIT and no change of routing: nothing that can fail.
-  (void)Apply(cpu, change);
+  (void)Apply(cpu, change, ns);
 }
 
 void SharedIoApic::Removed(int cpu) {

@@ -38,8 +38,9 @@ class SharedIoApic {
   absl::Status Eoi(int source, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
   // vCPU `cpu` has discarded a level message, with an APIC that it has published as disabled. By
   // the holder of its run lock. Where nobody else has the message, the pin waits for no EOI; in
-  // lowest-priority mode, in which it went to one of several, another of them gets it.
-  void Discarded(int cpu, uint8_t vector) ABSL_LOCKS_EXCLUDED(mutex_);
+  // lowest-priority mode, in which it went to one of several, another of them gets it. `ns`: of
+  // NowIfRecorded, where a lock is held; else 0.
+  void Discarded(int cpu, uint8_t vector, uint64_t ns = 0) ABSL_LOCKS_EXCLUDED(mutex_);
   // vCPU `cpu` has been taken out of the VM, and published as disabled: whatever it has accepted,
   // or was about to be sent, it ends no more. By the holder of its run lock. What nobody else has
   // goes to whom the entry names now.
@@ -54,9 +55,9 @@ class SharedIoApic {
 
  private:
   // Runs `change` on the model, for the owner of vCPU `source` or for nobody, and delivers
-  // what comes of it.
+  // what comes of it. `ns`: as Discarded.
   template <typename Change>
-  absl::Status Apply(int source, Change&& change) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Apply(int source, Change&& change, uint64_t ns = 0) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status Evaluate(int source, unsigned pin) ABSL_LOCKS_EXCLUDED(mutex_);
 

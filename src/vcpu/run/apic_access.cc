@@ -103,10 +103,10 @@ void VcpuCore::PublishIdentity() {
   wire_ = vm_.extint() != nullptr;  // to be looked at: it may have begun to reach this one
 }
 
-void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger) {
+void VcpuCore::Discard(uint8_t vector, apic::TriggerMode trigger, uint64_t ns) {
   ++counters_.mail_discarded;
   // The pin would wait for its EOI for ever.
-  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Discarded(cpu_, vector);
+  if (trigger == apic::TriggerMode::kLevel) vm_.fabric().ioapic().Discarded(cpu_, vector, ns);
 }
 
 void VcpuCore::AcceptMail() {

@@ -136,7 +136,7 @@ absl::Status VmCore::BringBack(int cpu, uint64_t now) {
       (core(cpu).doorbell().requests() & kRequestLeave) != 0) {
     return StillInside(cpu);
   }
-  return core(cpu).ComeBack(tsc_offset_, OffersTscDeadline(), now);
+  return core(cpu).ComeBack(tsc_offset_, pauses_, OffersTscDeadline(), now);
 }
 
 absl::Status VmCore::NotThere(int cpu) {
@@ -205,15 +205,17 @@ void VcpuCore::GoAway() {
   }
 }
 
-absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc, uint64_t ns) {
+absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, uint64_t pauses, bool reads_tsc,
+                                uint64_t ns) {
   absl::Status status;
   // Pauses have moved the others' since.
   if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
+  pauses_ = pauses;
   if (status.ok() && reads_tsc) status = ReadTsc();
   if (status.ok()) status = ClearMsrs(handle_);
   if (!status.ok()) return status;
   doorbell_.Take(~uint32_t{0});
-  ForgetPending();  // sent by who had looked into the routing table before it went
+  ForgetPending(ns);  // sent by who had looked into the routing table before it went
   if (!Move(RunEvent::kAdded, ns)) {
     return absl::InternalError(
         fmt::format("vCPU {} cannot be added: it is {}", cpu_, ToString(state_)));

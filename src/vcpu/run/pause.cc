@@ -64,16 +64,18 @@ absl::Status VmCore::SetClocks(rendezvous::Standstill& standstill, bool tsc_obey
   // All by the same amount, so that the vCPUs' counters stay equal.
   const uint64_t passed = tsc_obeys ? __rdtsc() - host_tsc : 0;
   CpuSet standing;
+  uint64_t pause;
   {
     // One that joins is given the others' offset: the old one, and then it stands and is among
-    // those below, or the new one.
+    // those below, or the new one. It may have been there before, and be among them all the same.
     sync::MutexLock lock(adding_mutex_);
     standing = standstill.standing();
     if (tsc_offset_) *tsc_offset_ -= static_cast<int64_t>(passed);
+    pause = ++pauses_;
   }
   sync::Mutex mutex;
   const auto go_on = [&](int cpu) {
-    const absl::Status each = core(cpu).GoOnAfterPause(passed);
+    const absl::Status each = core(cpu).GoOnAfterPause(pause, passed);
     sync::MutexLock lock(mutex);
     status.Update(each);
   };
@@ -93,7 +95,9 @@ absl::Status VmCore::SetClocks(rendezvous::Standstill& standstill, bool tsc_obey
   return status;
 }
 
-absl::Status VcpuCore::GoOnAfterPause(uint64_t tsc_ticks) {
+absl::Status VcpuCore::GoOnAfterPause(uint64_t pause, uint64_t tsc_ticks) {
+  if (pauses_ == pause) return absl::OkStatus();  // it has come again since that began to end
+  pauses_ = pause;
   if (tsc_ticks != 0) {
     const absl::StatusOr<int64_t> offset = handle_.GetTscOffset();
     if (!offset.ok()) return offset.status();

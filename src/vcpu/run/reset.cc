@@ -27,9 +27,9 @@ void VcpuCore::AcceptInit() {
   if (bootstrap()) doorbell_.Ring(kRequestReset);
 }
 
-void VcpuCore::ForgetPending() {
+void VcpuCore::ForgetPending(uint64_t ns) {
   doorbell_.Take(kRequestMail | kRequestNmi | kRequestExtInt | kRequestTimer);
-  mailbox_.Drain([this](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger); });
+  mailbox_.Drain([&](uint8_t vector, apic::TriggerMode trigger) { Discard(vector, trigger, ns); });
   nmi_pending_ = false;
   poll_at_ = Clock::kNever;  // its expiry may be among what was taken
   extint_mail_ = false;

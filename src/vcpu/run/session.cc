@@ -21,13 +21,12 @@ SignalSet ChangeThreadMask(int how, SignalSet set) {
 }  // namespace
 
 void SwallowKick(int kick_signal) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, kick_signal);
+  const SignalSet kick = SetOf(kick_signal);
   sync::Step step;
   const timespec now{};
-  // A signal that is no real-time one is queued once at most.
-  while (sigtimedwait(&set, nullptr, &now) < 0 && errno == EINTR) {
+  // A signal that is no real-time one is queued once at most. Not sigtimedwait(), which is a point
+  // where a thread is cancelled: Run has none, and <muster.h> relies on it.
+  while (syscall(SYS_rt_sigtimedwait, &kick, nullptr, &now, sizeof(kick)) < 0 && errno == EINTR) {
   }
   sync::Mark("SwallowKick");
 }

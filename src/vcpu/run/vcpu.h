@@ -52,7 +52,8 @@ class Vcpu {
   // Between two Runs as well: the bootstrap processor begins anew at `start`, with its local APIC
   // as firmware leaves it and every pin of the I/O APIC masked, whatever it was doing; nothing that
   // was pending arrives. InvalidArgument for another vCPU, and where `start` breaks a rule of
-  // StartState. This and Hold wait for the end of a pause in which the vCPU stands.
+  // StartState. This and Hold wait for the end of a pause in which the vCPU stands, of which
+  // VmConfig::observer is told where it lasts.
   absl::Status StartAgain(const StartState& start);
 
   // The vCPU as it stands, and its last events. FailedPrecondition while its thread is awake inside

@@ -160,17 +160,16 @@ bool VcpuCore::StandsOutside() const {
 }
 
 template <typename Work>
-absl::Status VcpuCore::WhenItMayGoOn(Work&& work) {
+absl::Status VcpuCore::WhenItMayGoOn(const char* name, Work&& work) {
   return WhileLocked([&] {
     if (StandsStill()) {
       if (const Stay* stay = Stay::Of(vm_); stay != nullptr && stay->cpu() != cpu_) {
         return absl::FailedPreconditionError(
-            fmt::format("vCPU {} stands still, and the end of that may wait for vCPU {}, in a "
-                        "callback of which "
-                        "this is",
+            fmt::format("vCPU {} stands still, and may have to until this callback of vCPU {} ends",
                         cpu_, stay->cpu()));
       }
-      if (const auto served = vm_.rendezvous().Serve(cpu_); !served.ok()) return served.status();
+      const auto served = vm_.rendezvous().Serve(cpu_, name);
+      if (!served.ok()) return served.status();
     }
     return work();
   });
@@ -222,7 +221,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
     return absl::InvalidArgumentError(
         fmt::format("vCPU {} is not the bootstrap processor: it begins by SIPI alone", cpu_));
   }
-  return WhenItMayGoOn([&] {
+  return WhenItMayGoOn("start again", [&] {
     if (absl::Status status = BeginAt(start); !status.ok()) return status;
     vm_.fabric().ioapic().Reset();  // before what it has sent is forgotten
     ForgetPending();
@@ -233,7 +232,7 @@ absl::Status VcpuCore::StartAgain(const StartState& start) {
 }
 
 absl::Status VcpuCore::Hold() {
-  return WhenItMayGoOn([&] {
+  return WhenItMayGoOn("hold", [&] {
     doorbell_.Take(kRequestGoOn);  // meant for a hold that INIT has ended
     held_ = true;
     return absl::OkStatus();
@@ -304,46 +303,6 @@ bool VcpuCore::Meet(Exit& exit) {
   const absl::StatusOr<rendezvous::Served> served = vm_.rendezvous().Serve(cpu_);
   if (!served.ok()) return Fail(exit, served.status());
   return false;
-}
-
-bool VcpuCore::CanTakeInterrupt(bool extint) const {
-  const kvm_run& r = handle_.run();
-  return (nmi_pending_ && r.s.regs.events.nmi.masked == 0) ||
-         (r.if_flag && (extint || lapic_.Deliverable().has_value()));
-}
-
-bool VcpuCore::WireIsHigh() const {
-  const ExtIntSource* const source = vm_.extint();
-  return source != nullptr && lapic_.AcceptsExtInt() && source->Asserted();
-}
-
-void VcpuCore::Sleep() {
-  ++counters_.parks;
-  VmCore& vm = vm_;
-  bool counted = false;
-  doorbell_.Park([&vm, &counted] {
-    counted = true;
-    vm.FellAsleep();
-  });
-  if (counted) vm.WokeUp();
-}
-
-bool VcpuCore::CanBeActedFor() const {
-  return !half_done_ && reset_ != Reset::kStart &&
-         (held_ || state_ == RunState::kHalted || state_ == RunState::kWaitForSipi);
-}
-
-bool VcpuCore::CouldRun() const {
-  if (held_) return false;
-  return state_ == RunState::kRunning || (state_ == RunState::kHalted && CanTakeInterrupt());
-}
-
-bool VcpuCore::AsleepForGood() const {
-  // Offline: its caller was given an exit, and what comes of that is not known here.
-  if (state_ == RunState::kRunning || state_ == RunState::kOffline || held_) return false;
-  if (doorbell_.requests() != 0) return false;
-  if (state_ == RunState::kWaitForSipi) return true;
-  return !CanTakeInterrupt() && !lapic_.NextDeadline();
 }
 
 void VcpuCore::Post(uint8_t vector, apic::TriggerMode trigger) {

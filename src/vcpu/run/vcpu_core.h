@@ -73,13 +73,14 @@ class VcpuCore {
   void AsFirmwareLeaves(bool x2apic);
   // Taken out of the Vm: no message, timer or wake of this life is left.
   void GoAway();
-  // Added again, in wait-for-SIPI; messages do not find it yet. `reads_tsc`: as ReadTsc. `ns` of
-  // NowIfRecorded: a lock is held.
-  absl::Status ComeBack(std::optional<int64_t> tsc_offset, bool reads_tsc, uint64_t ns);
+  // Added again, in wait-for-SIPI; messages do not find it yet. Its TSC's offset is that of the
+  // others after so many pauses. `reads_tsc`: as ReadTsc. `ns` of NowIfRecorded: a lock is held.
+  absl::Status ComeBack(std::optional<int64_t> tsc_offset, uint64_t pauses, bool reads_tsc,
+                        uint64_t ns);
   // What a TSC deadline is converted with.
   absl::Status ReadTsc();
-  // The end of a pause, of so many ticks that the guest's TSC is not to show.
-  absl::Status GoOnAfterPause(uint64_t tsc_ticks);
+  // The end of the VM's pause number `pause`, of so many ticks that the guest's TSC is not to show.
+  absl::Status GoOnAfterPause(uint64_t pause, uint64_t tsc_ticks);
 
   // A borrower may change the models: the vCPU is asleep, no exit is half done, and its caller has
   // nothing of it in hand. Else it would stand still while a device works for it.
@@ -123,9 +124,10 @@ class VcpuCore {
   // Does `work` as the holder of the run lock, for a caller whose thread is outside.
   template <typename Work>
   absl::Status WhileLocked(Work&& work);
-  // The same, after the standstill in which this vCPU is, if it is in one.
+  // The same, after the standstill in which this vCPU is, if it is in one. VmConfig::observer is
+  // told of that wait by `name`.
   template <typename Work>
-  absl::Status WhenItMayGoOn(Work&& work);
+  absl::Status WhenItMayGoOn(const char* name, Work&& work);
   // Held by a standstill, for the holder of its run lock; and where nobody has that.
   bool StandsStill() const;
   bool StandsOutside() const;
@@ -155,13 +157,15 @@ class VcpuCore {
     if (run().cr8 != cr8) lapic_.SetCr8(static_cast<uint8_t>(run().cr8));
     return error;
   }
-  void Sleep();
   // Whether the guest's next stretch comes before new mail, NMIs included. Taking it in costs an
   // entry or an exit, and whoever only sends would else keep the guest from ever running.
   bool MailWaits() const {
     return state_ == RunState::kRunning && !held_ && mail_rounds_ >= kMailRounds;
   }
   static constexpr uint32_t kMailRounds = 64;
+
+  // sleep.cc
+  void Sleep();
   bool CanTakeInterrupt() const { return CanTakeInterrupt(ExtIntWaits()); }
   bool CanTakeInterrupt(bool extint) const;
   // Whether the 8259 wants this vCPU to acknowledge; as last looked at.
@@ -197,7 +201,7 @@ class VcpuCore {
   void DrainMail();
   void AcceptExtInt();
   void PublishIdentity();
-  void Discard(uint8_t vector, apic::TriggerMode trigger);
+  void Discard(uint8_t vector, apic::TriggerMode trigger, uint64_t ns = 0);
   void ArmTimer();
   void NoteArmed(uint64_t deadline_ns);
   // The guest has written IA32_TSC or IA32_TSC_ADJUST: a deadline stays where it is.
@@ -208,8 +212,8 @@ class VcpuCore {
   absl::Status BeginAt(const StartState& start);
   absl::Status ApplyReset();
   void ForgetKvmState();
-  // What is on its way to this life does not arrive in the next.
-  void ForgetPending();
+  // What is on its way to this life does not arrive in the next. `ns`: as of Trace.
+  void ForgetPending(uint64_t ns = 0);
 
   VmCore& vm_;
   const int cpu_;
@@ -250,6 +254,7 @@ class VcpuCore {
   uint64_t armed_ = UINT64_MAX;    // deadline given to the Clock, ns
   int64_t tsc_offset_ = 0;
   uint64_t tsc_khz_ = 0;
+  uint64_t pauses_ = 0;  // the VM's last one that its TSC does not show
   Stepper stepper_;
   Counters counters_;
   EventRing ring_;

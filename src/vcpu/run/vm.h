@@ -72,8 +72,9 @@ struct VmConfig {
   bool trace_rip = false;   // events say where the vCPU stood; a small cost at each exit
 
   // Is told of calls between vCPUs (INIT, SIPI, a change of routing, a pause) that wait longer than
-  // that; so is the logger, in a line. With either, each exit also fetches the registers, for a RIP
-  // to tell: a small cost where KVM does not emulate. Outlives the Vm.
+  // that, and of a Vcpu::Hold or StartAgain that a pause keeps waiting so; so is the logger, in a
+  // line. With either, each exit also fetches the registers, for a RIP to tell: a small cost where
+  // KVM does not emulate. Outlives the Vm.
   rendezvous::Observer* observer = nullptr;
   uint64_t report_waits_after_ns = 1'000'000'000;
 

@@ -215,6 +215,7 @@ class VmCore final : public rendezvous::Notifier, public MessageSink {
   // Guest TSC minus host TSC, of vCPU 0 when it was made and moved by every pause since; none where
   // KVM does not tell.
   std::optional<int64_t> tsc_offset_ ABSL_GUARDED_BY(adding_mutex_);
+  uint64_t pauses_ ABSL_GUARDED_BY(adding_mutex_) = 0;  // that it has been moved by
 
   sync::Atomic<Vm::IdleObserver*> observer_{nullptr};
   void TellAllAsleep();

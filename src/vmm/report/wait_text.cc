@@ -35,10 +35,12 @@ std::string Caller(int initiator) {
 std::string RenderWait(const rendezvous::Wait& wait) {
   std::string text = fmt::format("muster: {} by {} has waited {} for ", wait.name,
                                  Caller(wait.initiator), FormatDuration(wait.waited_ns));
-  text += wait.has_turn
-              ? "its CPUs"
-              : fmt::format("its turn, after {} by {}, {} ago", wait.behind,
-                            Caller(wait.behind_initiator), FormatDuration(wait.behind_ns));
+  if (wait.has_turn) {
+    text += "its CPUs";
+  } else {
+    text += fmt::format("its turn, after {} by {}, ", wait.behind, Caller(wait.behind_initiator));
+    text += wait.behind_ns == 0 ? "which is next" : FormatDuration(wait.behind_ns) + " ago";
+  }
   if (wait.queued_before > 0) text += fmt::format(", and {} more", wait.queued_before);
   if (!wait.standing.Empty()) text += fmt::format("; stopped: CPU {}", wait.standing.ToString());
   text += "\n";

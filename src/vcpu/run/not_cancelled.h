@@ -1,0 +1,21 @@
+#pragma once
+
+#include <pthread.h>
+
+namespace muster::vcpu {
+
+// Keeps the calling thread from being cancelled while this lives: glibc has it unwind as if by an
+// exception, which is not one that the library could end, and run locks would be left behind. Run
+// needs it where it comes to system calls at which threads are cancelled; KVM_RUN is none of them.
+class NotCancelled {
+ public:
+  NotCancelled() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NotCancelled() { pthread_setcancelstate(before_, nullptr); }
+  NotCancelled(const NotCancelled&) = delete;
+  NotCancelled& operator=(const NotCancelled&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace muster::vcpu
