@@ -14,7 +14,8 @@ set(muster_prefix_map
 add_library(muster_compile INTERFACE)
 # A thread_local is a load in libmuster.so too: several are read for every exit, and a call of
 # __tls_get_addr for each is seen in the time that one takes. Of the space that glibc keeps for
-# libraries that dlopen() brings these take a few words.
+# libraries that dlopen() brings it takes a few words, as do a plug-in's into which the static
+# libraries are linked (symbols.sh has the bound).
 target_compile_options(muster_compile INTERFACE
   ${muster_prefix_map} -ftls-model=initial-exec
   -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror

@@ -24,7 +24,7 @@ class CVm final : public Clock, public Logger, public Vm::IdleObserver, public E
   Vm& vm() { return *vm_; }
   // InvalidArgument where the VM has no such place.
   absl::StatusOr<Vcpu*> Find(int32_t cpu) {
-    Vcpu& vcpu = vm_->vcpu(cpu);
+    Vcpu& vcpu = vm_->vcpu(cpu);  // one whose index is -1, if there is no such place
     if (vcpu.index() == cpu && cpu >= 0) [[likely]]
       return &vcpu;
     return NoPlace(cpu);

@@ -18,8 +18,8 @@ namespace muster::vcpu::capi {
 int32_t Report(const char* function, absl::StatusCode code, absl::string_view message,
                muster_error* error) noexcept;
 
-// Runs `body`, which returns a Status; what it throws is one as well. It comes to no point where a
-// thread is cancelled, or keeps its own from it.
+// Runs `body`, which returns a Status; what it throws is one as well. `body` comes to no point at
+// which a thread is cancelled, or holds that off itself.
 template <typename Body>
 int32_t Catching(const char* function, muster_error* error, Body&& body) noexcept {
   try {
@@ -37,6 +37,7 @@ int32_t Catching(const char* function, muster_error* error, Body&& body) noexcep
   }
 }
 
+// The same, with cancellation held off.
 template <typename Body>
 int32_t Guard(const char* function, muster_error* error, Body&& body) noexcept {
   const NotCancelled not_cancelled;

@@ -4,11 +4,9 @@
 
 namespace muster::vcpu::capi {
 
-TaggedSlots<CVm> slots;
+TaggedSlots<CVm> vm_slots;
 
 namespace {
-
-uint64_t Number(muster_vm* handle) { return reinterpret_cast<uint64_t>(handle); }
 
 absl::Status Gone(const muster_vm* handle) {
   return handle == nullptr
@@ -22,12 +20,12 @@ absl::Status Held::status() const { return vm() != nullptr ? absl::OkStatus() : 
 
 muster_vm* NewHandle(std::unique_ptr<CVm> vm) {
   CVm* const inside = vm.get();
-  return inside->handle = reinterpret_cast<muster_vm*>(slots.Put(std::move(vm)));
+  return inside->handle = reinterpret_cast<muster_vm*>(vm_slots.Put(std::move(vm)));
 }
 
 absl::Status Destroy(muster_vm* handle) {
   uint64_t calls;
-  if (slots.Take(Number(handle), calls) != nullptr) return absl::OkStatus();
+  if (vm_slots.Take(reinterpret_cast<uint64_t>(handle), calls) != nullptr) return absl::OkStatus();
   if (calls == 0) return Gone(handle);
   return absl::FailedPreconditionError(
       fmt::format("calls have not returned yet that were made with this handle: {}; stop the VM "

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <cstdint>
 #include <memory>
 
 #include <muster/vcpu/capi/c_vm.h>
@@ -10,12 +11,13 @@
 namespace muster::vcpu::capi {
 
 // The one thing that the VMs of a process share.
-extern TaggedSlots<CVm> slots;
+extern TaggedSlots<CVm> vm_slots;
 
 // A call's hold on the VM of a handle: it is not destroyed meanwhile.
 class Held {
  public:
-  // Inline: of muster_vcpu_run for a single exit, each line of code is far away.
+  // Inline, as all that muster_vcpu_run comes to for each exit: little of its code is in the cache
+  // then.
   explicit Held(muster_vm* handle) : handle_(handle), held_(reinterpret_cast<uint64_t>(handle)) {}
 
   // Null: `status()` says why.

@@ -5,7 +5,7 @@
 
 namespace muster::vcpu::capi {
 
-absl::Status IsNull(const char* name) {
+absl::Status NullError(const char* name) {
   return absl::InvalidArgumentError(fmt::format("{} is NULL", name));
 }
 

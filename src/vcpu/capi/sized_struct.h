@@ -11,10 +11,11 @@
 // version of it.
 namespace muster::vcpu::capi {
 
-// InvalidArgument where a pointer that is needed is NULL.
-absl::Status IsNull(const char* name);
+// InvalidArgument: `name` is NULL.
+absl::Status NullError(const char* name);
+// That where a pointer that is needed is NULL.
 inline absl::Status Need(const void* pointer, const char* name) {
-  return pointer != nullptr ? absl::OkStatus() : IsNull(name);
+  return pointer != nullptr ? absl::OkStatus() : NullError(name);
 }
 
 // The sizes that a structure has had, the first version's first and this one's last.

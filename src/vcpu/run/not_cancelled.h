@@ -6,7 +6,8 @@ namespace muster::vcpu {
 
 // Keeps the calling thread from being cancelled while this lives: glibc has it unwind as if by an
 // exception, which is not one that the library could end, and run locks would be left behind. Run
-// needs it where it comes to system calls at which threads are cancelled; KVM_RUN is none of them.
+// comes to no point at which a thread is cancelled, but where it holds that off by this: a run
+// through the C interface relies on it.
 class NotCancelled {
  public:
   NotCancelled() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }

@@ -1,5 +1,7 @@
+#include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,8 +26,8 @@ void SwallowKick(int kick_signal) {
   const SignalSet kick = SetOf(kick_signal);
   sync::Step step;
   const timespec now{};
-  // A signal that is no real-time one is queued once at most. Not sigtimedwait(), which is a point
-  // where a thread is cancelled: Run has none, and <muster.h> relies on it.
+  // A signal that is no real-time one is queued once at most. Not sigtimedwait(), at which a thread
+  // is cancelled: see not_cancelled.h.
   while (syscall(SYS_rt_sigtimedwait, &kick, nullptr, &now, sizeof(kick)) < 0 && errno == EINTR) {
   }
   sync::Mark("SwallowKick");

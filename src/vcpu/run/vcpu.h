@@ -53,7 +53,8 @@ class Vcpu {
   // as firmware leaves it and every pin of the I/O APIC masked, whatever it was doing; nothing that
   // was pending arrives. InvalidArgument for another vCPU, and where `start` breaks a rule of
   // StartState. This and Hold wait for the end of a pause in which the vCPU stands, of which
-  // VmConfig::observer is told where it lasts.
+  // VmConfig::observer is told where it lasts. FailedPrecondition instead in a callback of another
+  // vCPU, for which the end of the pause may wait.
   absl::Status StartAgain(const StartState& start);
 
   // The vCPU as it stands, and its last events. FailedPrecondition while its thread is awake inside

@@ -1,15 +1,17 @@
 /* A thread that is cancelled inside a run: the run goes on, returns when the VM is stopped, and the
  * thread ends after it. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "small_vm.h"
 
 static muster_vm* vm;
-static int32_t returned = -1;
+static int32_t returned; /* by its last run */
 
 static void* Run(void* unused) {
   muster_exit exit;
+  returned = -1;
   returned = muster_vcpu_run(vm, 0, NULL, &exit, NULL);
   CHECK(exit.kind == MUSTER_EXIT_STOPPED);
   pthread_testcancel();
@@ -54,8 +56,7 @@ static void RunWithCancellationPending(void) {
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, RunCancelled, NULL) == 0);
   /* The log has what this KVM does, which that interrupt has made it look for. */
-  while (looks == 0 || lines == 0) {
-  }
+  while (looks == 0 || lines == 0) sched_yield();
   DONE(muster_vm_pause(vm, MUSTER_NEVER, &error));
   DONE(muster_vm_resume(vm, &error));
   DONE(muster_vm_stop(vm, &error));
@@ -79,6 +80,7 @@ int main(void) {
     while (sleeps ? muster_vcpu_inspect(vm, 0, &seen, NULL) != MUSTER_OK ||
                         seen.state != MUSTER_STATE_HALTED
                   : muster_vcpu_inspect(vm, 0, &seen, NULL) == MUSTER_OK) {
+      sched_yield();
     }
     CHECK(pthread_cancel(thread) == 0);
     DONE(muster_vm_stop(vm, &error));
