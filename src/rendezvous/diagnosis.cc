@@ -74,10 +74,12 @@ void Rendezvous::CountStart(int cpu) {
 // What `turn`, which is in the queue, waits for. Where that has just ended it is the turn that
 // comes next, whose thread has yet to wake.
 Rendezvous::Before Rendezvous::Ahead(const Turn& turn) const {
+  // Those that may have theirs before it: what goes through standstills does not wait for others.
+  const bool through = turn.work.call.through_standstills && !standstills_.empty();
   int queued = 0;
   for (const Turn* other : queue_) {
     if (other == &turn) break;
-    ++queued;
+    if (!through || other->work.call.through_standstills) ++queued;
   }
   if (round_.work != nullptr) {
     return {round_.work->call.name, round_.work->initiator, round_.published_ns, queued};
@@ -106,17 +108,19 @@ Rendezvous::Vigil Rendezvous::VigilOf(Initiator initiator, const char* name) con
   return vigil;
 }
 
+bool Rendezvous::ReportIsDue(const Vigil& vigil) {
+  return vigil.report_at != sync::kNever && sync::Now() >= vigil.report_at;
+}
+
 // Tells the observer of a wait that has lasted; `before`: what for, if not for the targets of its
 // own turn. True: the mutex was dropped for it.
-bool Rendezvous::ReportIfDue(Vigil& vigil, const std::optional<Before>& before) {
-  if (vigil.report_at == sync::kNever) return false;
+bool Rendezvous::Report(Vigil& vigil, const std::optional<Before>& before) {
   const uint64_t now = sync::Now();
-  if (now < vigil.report_at) return false;
   vigil.report_at = now + Since(vigil.since_ns, now);
   std::optional<Wait> wait;
   try {
     wait = WaitOf(vigil, before, now);
-  } catch (const std::bad_alloc&) {
+  } catch (...) {  // no memory
     return false;  // a wait without a report
   }
   ++counters_.reports;

@@ -83,7 +83,7 @@ absl::StatusOr<Outcome> Rendezvous::Perform(const Work& work) {
 }
 
 // For one more in the queue, and for all of the queue in `standstills_`: whoever goes from the one
-// to the other leaves that as it is.
+// to the other leaves that sum as it is.
 void Rendezvous::MakeRoom() {
   queue_.reserve(queue_.size() + 1);
   standstills_.reserve(standstills_.size() + queue_.size() + 1);
@@ -109,7 +109,7 @@ bool Rendezvous::AwaitTurn(Vigil& vigil, const Turn& turn) {
     if (initiator.is_vcpu() && !joined_.Contains(initiator.cpu())) return false;
     if (NextTurn() == &turn) return true;
     if (IsLate(turn.work.call)) return false;
-    if (ReportIfDue(vigil, Ahead(turn))) continue;
+    if (ReportIsDue(vigil) && Report(vigil, Ahead(turn))) continue;
     const uint64_t until = std::min(turn.work.call.deadline, vigil.report_at);
     if (initiator.is_vcpu()) {
       WaitAt(initiator.cpu(), seen, until);
@@ -266,7 +266,7 @@ void Rendezvous::AwaitTargets(Vigil& vigil) {
       ActFor(borrowed);
       continue;
     }
-    if (ReportIfDue(vigil, std::nullopt)) continue;
+    if (ReportIsDue(vigil) && Report(vigil, std::nullopt)) continue;
     sync::ParkingSpot& spot = *round_.caller;
     const uint64_t until = std::min(deadline, vigil.report_at);
     sync::Mark("Waits");

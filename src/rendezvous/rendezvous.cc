@@ -102,8 +102,9 @@ std::string Rendezvous::Describe() const {
   text +=
       fmt::format("; members {}, waiting in the library {}, held {} by {} standstills",
                   joined_.ToString(), waiting_.ToString(), held_.ToString(), standstills_.size());
-  for (const Turn* turn : queue_)
+  for (const Turn* turn : queue_) {
     text += fmt::format("; '{}' waits its turn", turn->work.call.name);
+  }
   return text;
 }
 

@@ -68,6 +68,10 @@ class Rendezvous {
     return pending;
   }
 
+  // FailedPrecondition where Serve, Execute and Stop are refused to the calling thread, wherever
+  // they go: inside a function, an observer, or by one who acts for a vCPU.
+  absl::Status CheckContext();
+
   // Runs what is asked of `cpu` and stays for as long as it is held. By the thread that holds
   // the run lock of `cpu`, outside the guest. InvalidArgument: no such number. `waits`, which
   // outlives this, is what its caller is kept from: the observer is told by that name where it is
@@ -143,7 +147,7 @@ class Rendezvous {
     const Initiator initiator;
     const char* const name;
     uint64_t since_ns = 0;
-    uint64_t report_at = sync::kNever;  // nobody is to be told, and the above is 0
+    uint64_t report_at = sync::kNever;  // kNever: nobody is to be told, and since_ns is 0
   };
   // The work that has its turn.
   struct Round {
@@ -188,7 +192,6 @@ class Rendezvous {
   void WakeNextTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The target's side (serve.cc).
-  absl::Status CheckContext();
   absl::Status Enter(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool RunPart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Claim(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -202,7 +205,8 @@ class Rendezvous {
   uint64_t Overruns(int cpu);
   void CountStart(int cpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Vigil VigilOf(Initiator initiator, const char* name) const;
-  bool ReportIfDue(Vigil& vigil, const std::optional<Before>& before)
+  static bool ReportIsDue(const Vigil& vigil);
+  bool Report(Vigil& vigil, const std::optional<Before>& before)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(Wait& wait) ABSL_LOCKS_EXCLUDED(mutex_);
   Wait WaitOf(const Vigil& vigil, const std::optional<Before>& before, uint64_t now)

@@ -142,7 +142,7 @@ int Rendezvous::AwaitRelease(Vigil& vigil) {
       sync::Mark("Released", cpu);
       return functions;
     }
-    if (ReportIfDue(vigil, Holder(cpu))) continue;
+    if (ReportIsDue(vigil) && Report(vigil, Holder(cpu))) continue;
     WaitAt(cpu, seen, vigil.report_at);
   }
 }

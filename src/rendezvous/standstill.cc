@@ -7,7 +7,7 @@
 namespace muster::rendezvous {
 namespace {
 
-void Nothing(int) {}
+void Nothing(int /*cpu*/) {}
 
 // A stop as a call, whose function is not called.
 Call StopOf(const CpuSet& targets, uint64_t deadline, const char* name) {

@@ -1,4 +1,4 @@
-/* INIT and SIPI as src/vcpu/run/reset.cc and vcpu_core.cc do them, in a rendezvous: CPUs 1 and 2
+/* INIT and SIPI as src/vcpu/run/reset.cc, sleep.cc and vcpu_core.cc do them, in a rendezvous: CPUs 1 and 2
  * INIT each other, each inside its own ICR exit; CPU 0 sends SIPI as soon as an INIT of another's is
  * done, to CPU 1 twice. One that has sent all that it had to may halt.
  *

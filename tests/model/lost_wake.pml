@@ -1,8 +1,9 @@
-/* The look for lost wakes at a stop: WakeIsLost of src/vcpu/run/sleep.cc with SleepsUnwoken and Park
- * of doorbell.h. One vCPU sleeps; CPUS - 2 threads ring it, one acts for it, and one looks, before
- * the targets of its stop are told and when all stand. All but the owner are outside the run loops, and
- * counted while they may ring. Every access is seq_cst, but the owner's stores to asleep_, of which
- * the 0 may be late: it is drained by the claim at the latest.
+/* The look for lost wakes at a stop: WakeIsLost of src/vcpu/run/sleep.cc with SleepsUnwoken and Park of
+ * doorbell.h. One vCPU sleeps; CPUS - 2 threads from outside the run loops ring it, and are counted while
+ * they may; one in its run loop does, and is not; one acts for it, as INIT, SIPI and a reroute do, and is
+ * counted. One looks, before the targets of its stop are told and when all stand: then no thread is in a
+ * run loop. Each access is a step, in program order, as on x86, but for the owner's 0 in asleep_, which
+ * its store buffer may have until the claim; parked_at_ is drained by the announcement that follows.
  *
  * Nobody is accused of a lost wake. The last two mutants do lose one, which has to be found.
  *
@@ -14,6 +15,7 @@
  * mutant: M_WORD_IGNORED safety
  * mutant: M_ASLEEP_IGNORED safety
  * mutant: M_ASLEEP_BEFORE_LOOK safety
+ * mutant: M_LOOKS_TOO_EARLY safety
  * mutant: M_RINGS_AFTER_GIVING_BACK safety
  * mutant: M_ACTS_WITHOUT_RING safety
  * mutant: M_RINGS_WITHOUT_WAKE safety
@@ -23,7 +25,8 @@
 #define CPUS 3
 #endif
 #define RINGERS (CPUS - 2)
-#define TIMES 2 /* for each */
+#define TIMES 2 /* for each, but for those that ring */
+#define RINGS 1
 
 mtype = {User, Parked, Borrowed};
 
@@ -33,6 +36,7 @@ byte word, parked_at; /* the wake word */
 bool asleep;
 byte ringing;
 bool could_run; /* by what it has taken in: of who holds the vCPU */
+bool all_stand, in_loop;
 
 #ifdef M_ASLEEP_BEFORE_LOOK
 #define LOOK_THEN_STORE asleep = true; if :: !requests :: requests -> asleep = false; goto awake fi
@@ -45,7 +49,7 @@ active proctype Owner() {
   bool early = true; /* may wake for no reason, once */
 end:
   do
-  :: atomic { requests -> requests = false; could_run = false }
+  :: atomic { requests || could_run -> requests = false; could_run = false } /* the guest runs */
   :: atomic { !requests && !could_run -> seen = word } /* the guest halts */
      parked_at = seen;
      execution = Parked;
@@ -76,7 +80,7 @@ inline Ring() {
 }
 
 proctype Ringer() {
-  byte times = TIMES;
+  byte times = RINGS;
   do
   :: times > 0 ->
      times--;
@@ -95,7 +99,17 @@ proctype Ringer() {
   od
 }
 
-/* A SIPI's function. */
+/* In its run loop, where it stands when all do. */
+proctype Sender() {
+  byte times = RINGS;
+end:
+  do
+  :: atomic { times > 0 && !all_stand -> times--; in_loop = true }
+     Ring();
+     in_loop = false
+  od
+}
+
 proctype Actor() {
   byte times = TIMES;
   do
@@ -104,13 +118,23 @@ proctype Actor() {
      ringing++;
      if
      :: atomic { execution == Parked -> execution = Borrowed }
-        could_run = true;
+        if
+        :: requests = false /* takes in the mail */
+        :: true
+        fi;
+        if
+        :: could_run = true
+        :: true
+        fi;
 #if !defined(M_ACTS_WITHOUT_RING) && !defined(M_RINGS_AFTER_GIVING_BACK)
-        Ring();
+        if
+        :: could_run -> Ring()
+        :: !could_run
+        fi;
 #endif
         execution = Parked;
 #ifdef M_RINGS_AFTER_GIVING_BACK
-        Ring();
+        Ring()
 #endif
      :: execution != Parked
      fi;
@@ -144,6 +168,14 @@ active proctype Looker() {
   :: times > 0 ->
      times--;
      if
+     :: all_stand = false
+#ifdef M_LOOKS_TOO_EARLY
+     :: all_stand = true
+#else
+     :: all_stand = true; !in_loop
+#endif
+     fi;
+     if
      :: atomic { execution == Parked -> execution = Borrowed }
 #ifdef M_COUNT_BEFORE_REQUESTS
         count = ringing;
@@ -158,23 +190,23 @@ active proctype Looker() {
 #ifdef M_WORD_BEFORE_COUNT
            seen = word;
            if
-           :: ASLEEP && ringing == 0 -> assert(!UNWOKEN(seen))
-           :: !(ASLEEP && ringing == 0)
+           :: all_stand && ASLEEP && ringing == 0 -> assert(!UNWOKEN(seen))
+           :: !(all_stand && ASLEEP && ringing == 0)
            fi
 #else
 #ifndef M_COUNT_BEFORE_REQUESTS
            count = ringing;
 #endif
            if
-           :: count == 0 -> AccuseIfUnwoken()
-           :: count != 0
+           :: all_stand && count == 0 -> AccuseIfUnwoken()
+           :: !(all_stand && count == 0)
            fi
 #endif
         fi;
         execution = Parked
      :: execution != Parked
      fi
-  :: times == 0 -> break
+  :: times == 0 -> all_stand = false; break
   od
 }
 
@@ -185,6 +217,7 @@ init {
     :: i < RINGERS -> run Ringer(); i++
     :: else -> break
     od;
+    run Sender();
     run Actor()
   }
 }

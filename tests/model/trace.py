@@ -23,8 +23,8 @@ MEMORY_MIB = 1000
 CPUS = 4  # of each model
 SKIPPED = 77
 # Damage may leave what the code could have done as well: of two looks, of which only the second found
-# something, the first may be missing; so may a borrow that came to nothing. Then it is done at other
-# places, up to so many.
+# something, the first may be missing; so may the last act of a run that nobody looked at. Then it is
+# done at so many places, and has to be noticed at most of them.
 PLACES = 8
 
 
@@ -516,16 +516,15 @@ def damage(protocol, run, rng):
 
 
 def notices(model, how, damaged):
-    """Whether the model has no path for one of them at least."""
+    """Whether the model has no path for the first of them, or else for most."""
     accepted = []
     for at, run in damaged.items():
-        if not model.follow(run)[0]:
-            if accepted:
-                print(f"{how} at {accepted}: accepted, but not at {at}")
+        if model.follow(run)[0]:
+            accepted.append(at)
+        elif not accepted:
             return True
-        accepted.append(at)
-    print(f"{how} at {accepted}: accepted too")
-    return False
+    print(f"{how}: accepted at {accepted}, of {len(damaged)} places")
+    return 2 * len(accepted) < len(damaged)
 
 
 def main():

@@ -228,7 +228,10 @@ TEST_CASE("what a standstill keeps an owner from is told, but not that a vCPU st
     CHECK(wait.standing == CpuSet{0});
     CHECK(recorder.Next().waited_ns > wait.waited_ns);  // and again, as the wait goes on
   } else {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    while (vcpus.rendezvous().Describe().find("waiting in the library 0") == std::string::npos) {
+      std::this_thread::yield();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // in which nothing is to be told
   }
   standstill->Release();
   owner.join();

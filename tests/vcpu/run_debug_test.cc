@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 

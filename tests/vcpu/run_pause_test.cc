@@ -240,9 +240,12 @@ TEST_CASE("who waits for the end of a pause, to hold a CPU or begin it anew, is 
     void Waits(const rendezvous::Wait& wait) override {
       const std::lock_guard lock(mutex);
       last = wait;
+      if (pause != nullptr) resumed = pause->Resume();
     }
     std::mutex mutex;
     rendezvous::Wait last;
+    Pause* pause = nullptr;
+    absl::Status resumed;
   } observer;
   TestVm t(1, {.x2apic = true, .observer = &observer, .report_waits_after_ns = 1'000'000});
   Vcpu& cpu = t.vm().vcpu(0);
@@ -251,15 +254,25 @@ TEST_CASE("who waits for the end of a pause, to hold a CPU or begin it anew, is 
   for (const std::string name : {"hold", "start again"}) {
     auto pause = t.vm().Pause(kTenSeconds);
     REQUIRE(pause.ok());
-    std::thread thread([&] { CHECK((name == "hold" ? cpu.Hold() : cpu.StartAgain(start)).ok()); });
+    {
+      const std::lock_guard lock(observer.mutex);
+      observer.pause = &*pause;
+    }
+    absl::Status status;
+    std::thread thread([&] { status = name == "hold" ? cpu.Hold() : cpu.StartAgain(start); });
     rendezvous::Wait wait;
     t.Await("the wait to be told", [&] {
       const std::lock_guard lock(observer.mutex);
       wait = observer.last;
+      if (wait.name == name) observer.pause = nullptr;
       return wait.name == name;
     });
+    CHECK(absl::IsFailedPrecondition(observer.resumed));  // from in there
+    CHECK(pause->lasts());
     CHECK(pause->Resume().ok());
+    CHECK_FALSE(pause->lasts());
     thread.join();
+    CHECK(status.ok());
     CHECK(wait.initiator == 0);
     CHECK_FALSE(wait.has_turn);
     CHECK(wait.behind == "pause");

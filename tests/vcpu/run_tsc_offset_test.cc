@@ -1,6 +1,7 @@
 // The TSC's offset of a vCPU that comes again while a pause ends, on real KVM, where it keeps
 // offsets.
 
+#include <absl/cleanup/cleanup.h>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -59,6 +60,7 @@ TEST_CASE("a vCPU that comes again while a pause ends has the others' TSC", "[ts
   });
   t.Await("vCPU 1 to go", [&] { return removes.load(); });
   std::jthread ends([&] { (void)pause->Resume(); });
+  const absl::Cleanup let_go = [&] { goes_on = true; };  // also where a check fails
   const int64_t before = TscOffset(3);
   t.Await("the VM's offset to be moved", [&] {
     return t.vm().RemoveVcpu(2).ok() && t.vm().AddVcpu(2).ok() && TscOffset(2) != before;

@@ -92,7 +92,13 @@ absl::Status CVm::Resume() {
   if (!pause) return absl::OkStatus();
   try {
     absl::Status status = pause->Resume();
-    EndPause();
+    if (!pause->lasts()) {
+      EndPause();
+    } else {  // refused
+      sync::MutexLock lock(mutex_);
+      pause_ = *std::move(pause);
+      pause_state_ = PauseState::kLasts;
+    }
     return status;
   } catch (...) {
     EndPause();

@@ -9,9 +9,10 @@
  * are their APIC ids; vCPU 0 is the bootstrap processor. Times are in ns, by the caller's clock.
  *
  * Any thread may call any function at any time, except where it says otherwise; docs/embedding.md
- * has the table of what may be called from which callback. A thread that is cancelled inside a call
- * goes on until that has returned; a callback returns, and does not end its thread. A child of fork
- * has VMs of its own alone: KVM refuses it its parent's.
+ * has the table of what may be called from which callback. A thread that is cancelled inside a
+ * call, in the deferred way, goes on until that has returned (see there for signal handlers); a
+ * callback returns, and does not end its thread. A child of fork has VMs of its own alone: KVM
+ * refuses it its parent's.
  */
 #ifndef MUSTER_H
 #define MUSTER_H

@@ -210,7 +210,7 @@ absl::Status VcpuCore::ComeBack(std::optional<int64_t> tsc_offset, uint64_t paus
   absl::Status status;
   // Pauses have moved the others' since.
   if (tsc_offset) status = handle_.SetTscOffset(*tsc_offset);
-  pauses_ = pauses;
+  if (status.ok()) pauses_ = pauses;
   if (status.ok() && reads_tsc) status = ReadTsc();
   if (status.ok()) status = ClearMsrs(handle_);
   if (!status.ok()) return status;

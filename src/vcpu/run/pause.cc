@@ -113,14 +113,14 @@ Pause::Pause(Pause&& other) noexcept = default;
 
 Pause& Pause::operator=(Pause&& other) noexcept {
   if (this == &other) return *this;
-  (void)Resume();
+  (void)End();
   state_ = std::move(other.state_);
   return *this;
 }
 
 Pause::~Pause() {
   try {
-    (void)Resume();
+    (void)End();
   } catch (...) {  // no memory: the vCPUs go on, but their TSCs may show the pause
   }
 }
@@ -153,6 +153,13 @@ absl::StatusOr<Inspection> Pause::Inspect(int cpu) {
 }
 
 absl::Status Pause::Resume() {
+  if (state_ == nullptr) return absl::OkStatus();
+  // The vCPUs that are awake have to be asked to set their clocks.
+  const absl::Status status = state_->vm.rendezvous().CheckContext();
+  return status.ok() ? End() : status;
+}
+
+absl::Status Pause::End() {
   if (state_ == nullptr) return absl::OkStatus();
   const std::unique_ptr<State> state = std::move(state_);
   return state->vm.ResumeClocks(state->standstill, state->tsc_obeys, state->host_tsc,

@@ -26,7 +26,8 @@ class Pause {
   Pause(Pause&& other) noexcept;
   // Resumes what it held.
   Pause& operator=(Pause&& other) noexcept;
-  ~Pause();  // Resume, whose errors are lost
+  // Ends it, whatever comes of it: where Resume would be refused, the TSCs of some vCPUs show it.
+  ~Pause();
 
   // The vCPUs that stand still, those added since included.
   rendezvous::CpuSet standing() const;
@@ -36,14 +37,17 @@ class Pause {
   // One of them. NotFound where it is not there, FailedPrecondition after Resume.
   absl::StatusOr<Inspection> Inspect(int cpu);
 
-  // Lets the vCPUs go on, whatever it returns: an error is that of setting a clock. Only the first
-  // call does anything.
+  // Lets the vCPUs go on. Another error than the following is that of setting a clock, and they go
+  // on all the same. FailedPrecondition where the rendezvous is refused, as in an observer: the
+  // pause lasts. Once it has ended a call does nothing.
   absl::Status Resume();
+  bool lasts() const { return state_ != nullptr; }
 
  private:
   friend class VmCore;
   struct State;
   explicit Pause(std::unique_ptr<State> state);
+  absl::Status End();
   std::unique_ptr<State> state_;  // null: resumed
 };
 

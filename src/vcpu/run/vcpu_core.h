@@ -254,7 +254,7 @@ class VcpuCore {
   uint64_t armed_ = UINT64_MAX;    // deadline given to the Clock, ns
   int64_t tsc_offset_ = 0;
   uint64_t tsc_khz_ = 0;
-  uint64_t pauses_ = 0;  // the VM's last one that its TSC does not show
+  uint64_t pauses_ = 0;  // the VM's last one that its TSC was moved for, or set after; 0: of none
   Stepper stepper_;
   Counters counters_;
   EventRing ring_;
