@@ -133,10 +133,10 @@ int Main(int argc, char** argv) {
   Run run(vm, static_cast<unsigned>(std::atoi(argv[2])), std::atoi(argv[3]), std::atoi(argv[4]));
   const bool ended = run.EndsInTime();
   const bool full = model::Recorder::Only().full();
+  if (ended && !full) run.Join();
   model::Recorder::Only().Write(file);
   std::fclose(file);
   if (full || !ended) _exit(full ? 0 : 3);  // it may never end
-  run.Join();
   return 0;
 }
 

@@ -35,14 +35,14 @@ TEST_CASE("a vCPU that is removed leaves Run, asleep or in the guest, and nobody
   CHECK(vm.vm().RemoveVcpu(1).ok());
   CHECK(vm.vm().RemoveVcpu(2).ok());
   // Also once their threads have gone: then nobody could come to a call.
-  vm.Await("both to have left",
-           [&] { return WasRemoved(vm.vm().vcpu(1).Run()) && WasRemoved(vm.vm().vcpu(2).Run()); });
-  {
+  vm.Await("both to have left", [&] {
     const absl::StatusOr<Pause> pause = vm.vm().Pause(kForever);
     INFO(pause.status().ToString());
     REQUIRE(pause.ok());
-    CHECK(pause->standing() == rendezvous::CpuSet{0});
-  }
+    return pause->standing() == rendezvous::CpuSet{0};
+  });
+  vm.Await("their Runs to tell",
+           [&] { return WasRemoved(vm.vm().vcpu(1).Run()) && WasRemoved(vm.vm().vcpu(2).Run()); });
   // Messages find nobody.
   CHECK(vm.vm().SendMessage(To(UINT32_MAX, DeliveryMode::kFixed, 0x40)).ok());
   CHECK(vm.vm().SendMessage(To(1, DeliveryMode::kInit)).ok());
