@@ -1,5 +1,6 @@
 #!/bin/sh
 # build.sh CMAKE SOURCES TREE BUILT CC CXX SANITIZER: builds SOURCES/project against TREE in BUILT.
+# And, without SANITIZER, SOURCES/c_alone.
 set -eu
 cmake=$1 sources=$2 tree=$3 built=$4 cc=$5 cxx=$6 sanitizer=$7
 root=$(cd "$sources/../.." && pwd)
@@ -19,3 +20,7 @@ command -v ninja >/dev/null && generator=Ninja || generator="Unix Makefiles"
   -DDOC_VMM="$built/doc_vmm.cc" -DGUESTS="$root/guest" >"$built/configure.log" 2>&1 ||
   { cat "$built/configure.log"; exit 1; }
 "$cmake" --build "$built" -j 2
+[ -z "$sanitizer" ] || exit 0
+"$cmake" -G "$generator" -S "$sources/c_alone" -B "$built/c_alone" -DCMAKE_PREFIX_PATH="$tree" \
+  -DCMAKE_C_COMPILER="$cc" >"$built/configure.log" 2>&1 || { cat "$built/configure.log"; exit 1; }
+"$cmake" --build "$built/c_alone"
