@@ -41,6 +41,7 @@ class Pause {
   // on all the same. FailedPrecondition where the rendezvous is refused, as in an observer: the
   // pause lasts. Once it has ended a call does nothing.
   absl::Status Resume();
+  // Whether it has yet to end.
   bool lasts() const { return state_ != nullptr; }
 
  private:
