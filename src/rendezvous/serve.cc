@@ -54,11 +54,7 @@ absl::StatusOr<Served> Rendezvous::Serve(int cpu, const char* waits) {
 }
 
 absl::Status Rendezvous::CheckContext() {
-  const sync::ThreadState& thread = sync::ThisThread();
-  const char* reason = thread.functions_running > 0 ? "inside a function of a rendezvous"
-                       : thread.acting_for > 0      ? "by one who acts for a vCPU"
-                       : thread.locks_held > 0      ? "holding a lock of this library"
-                                                    : thread.barred;
+  const char* const reason = sync::ThisThread().RefusedBecause();
   if (reason == nullptr) return absl::OkStatus();
   refused_.FetchAdd(1, std::memory_order_relaxed);  // a count, ordered with nothing
   return absl::FailedPreconditionError(fmt::format("the rendezvous was called {}", reason));

@@ -12,11 +12,18 @@ namespace muster::sync {
 
 // What the library knows of the calling thread.
 struct ThreadState {
-  int locks_held = 0;         // Mutexes of this library
-  int functions_running = 0;  // functions of a rendezvous, whichever
-  int acting_for = 0;         // vCPUs whose run locks it has borrowed
-  // Why it may not call a rendezvous for another reason, to go after "called"; null: it may.
-  const char* barred = nullptr;
+  int locks_held = 0;            // Mutexes of this library
+  int functions_running = 0;     // functions of a rendezvous, whichever
+  int acting_for = 0;            // vCPUs whose run locks it has borrowed
+  const char* barred = nullptr;  // for another reason: see RefusedBecause
+
+  // Why it may not call a rendezvous, to go after "called"; null: it may.
+  const char* RefusedBecause() const {
+    return functions_running > 0 ? "inside a function of a rendezvous"
+           : acting_for > 0      ? "by one who acts for a vCPU"
+           : locks_held > 0      ? "holding a lock of this library"
+                                 : barred;
+  }
 };
 // That of the calling thread.
 ThreadState& ThisThread();

@@ -75,12 +75,17 @@ absl::Status CVm::Pause(uint64_t timeout_ns) {
 }
 
 absl::Status CVm::Resume() {
+  const char* const refused = sync::ThisThread().RefusedBecause();  // to end one: see Pause::Resume
   std::optional<vcpu::Pause> pause;
   {
     sync::MutexLock lock(mutex_);
     if (pause_state_ == PauseState::kBegins) {
       return absl::FailedPreconditionError(
           "a pause begins: it can be ended when muster_vm_pause has returned");
+    }
+    // Before it is taken out, or who looks is waited for, who may wait for this thread.
+    if (pause_ && refused != nullptr) {
+      return absl::FailedPreconditionError(fmt::format("called {}: the pause lasts", refused));
     }
     resuming_ = true;
     while (lookers_ > 0) looked_.Wait(mutex_);
@@ -92,13 +97,7 @@ absl::Status CVm::Resume() {
   if (!pause) return absl::OkStatus();
   try {
     absl::Status status = pause->Resume();
-    if (!pause->lasts()) {
-      EndPause();
-    } else {  // refused
-      sync::MutexLock lock(mutex_);
-      pause_ = *std::move(pause);
-      pause_state_ = PauseState::kLasts;
-    }
+    EndPause();
     return status;
   } catch (...) {
     EndPause();

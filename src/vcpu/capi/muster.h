@@ -337,8 +337,9 @@ MUSTER_API int32_t muster_vm_send_message(muster_vm* vm, const muster_message* m
  * MUSTER_FAILED_PRECONDITION in a device callback of this VM, and while one pause lasts. */
 MUSTER_API int32_t muster_vm_pause(muster_vm* vm, uint64_t timeout_ns, muster_error* error);
 
-/** Ends the pause; without one it does nothing. MUSTER_FAILED_PRECONDITION while muster_vm_pause
- * has not returned, as in `hold` of muster_clock: the pause begins all the same. */
+/** Ends the pause; without one it does nothing. MUSTER_FAILED_PRECONDITION in a line to log about a
+ * wait, where the pause lasts, and while muster_vm_pause has not returned, as in `hold` of
+ * muster_clock: the pause begins all the same. */
 MUSTER_API int32_t muster_vm_resume(muster_vm* vm, muster_error* error);
 
 /** From the next run on vCPU `cpu` executes nothing, until muster_vcpu_let_go. By the thread that
